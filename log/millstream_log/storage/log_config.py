@@ -1,0 +1,58 @@
+"""What may be set on one partition log: Kafka's names with underscores, Kafka's defaults.
+
+Invariants:
+    Times are milliseconds, sizes are bytes; -1 in a retention means without bound.
+    A config never changes; a log gets a new one instead.
+Source: the topic configs of the Apache Kafka 4 documentation.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from ..model import TimestampType
+
+NEVER_MS = 2**63 - 1
+"""A time that does not come: Kafka's Long.MAX_VALUE."""
+
+DELETE = frozenset({"delete"})
+COMPACT = frozenset({"compact"})
+
+
+class LogConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings of one partition log.
+
+    `compression_type` and `preallocate` are carried for those who ask; the log itself takes
+    batches as they come and never preallocates.
+    """
+
+    segment_bytes: int = 1 << 30
+    segment_ms: int = 604_800_000
+    segment_index_bytes: int = 10_485_760  # of each of the two indexes
+    index_interval_bytes: int = 4096
+    retention_ms: int = 604_800_000
+    retention_bytes: int = -1  # of the partition
+    cleanup_policy: frozenset[str] = DELETE  # of {"delete", "compact"}
+    delete_retention_ms: int = 86_400_000  # how long compaction keeps a tombstone
+    min_compaction_lag_ms: int = 0
+    max_compaction_lag_ms: int = NEVER_MS
+    min_cleanable_dirty_ratio: float = 0.5
+    message_timestamp_type: TimestampType = TimestampType.CREATE_TIME
+    message_timestamp_before_max_ms: int = NEVER_MS
+    message_timestamp_after_max_ms: int = 3_600_000
+    max_message_bytes: int = 1_048_588  # of one batch, prefix included
+    file_delete_delay_ms: int = 60_000
+    flush_messages: int = NEVER_MS
+    flush_ms: int = NEVER_MS
+    compression_type: str = "producer"
+    preallocate: bool = False
+
+    @property
+    def compacts(self) -> bool:
+        """Tell whether the latest record of each key is kept."""
+        return "compact" in self.cleanup_policy
+
+    @property
+    def deletes(self) -> bool:
+        """Tell whether old segments go by time and size."""
+        return "delete" in self.cleanup_policy
