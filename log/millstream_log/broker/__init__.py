@@ -1,0 +1,1 @@
+"""The shell that hosts partitions and coordinators, waits, and answers."""

@@ -1,0 +1,256 @@
+"""What the handlers work on: partitions, topics, configs, offsets and those who wait.
+
+    metadata image  ->  partitions (one PartitionLog each)  ->  __consumer_offsets  ->  groups
+
+Invariants: the metadata file is written before a topic's directories are made and before they go,
+so an open finds either what it needs to make them or leftovers that it may put aside; everything
+here runs on one event loop, and only flushing and cleaning leave it.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ..clock import Clock
+from ..errors import (
+    InvalidPartitionsError,
+    LogError,
+    PolicyViolationError,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+)
+from ..metadata.image import MetadataImage, TopicImage
+from ..metadata.names import OFFSETS_TOPIC, check_collision, check_name
+from ..metadata.store import MetadataStore
+from ..model import TopicPartition
+from ..storage.log_config import LogConfig
+from ..storage.log_dir import LogDir
+from .config import BrokerConfig, check_topic_configs
+from .flusher import Flusher
+from .partition import Partition
+from .purgatory import Purgatory
+
+if TYPE_CHECKING:
+    from .coordinator import Coordinator
+
+logger = logging.getLogger(__name__)
+
+
+class Host:
+    """Partitions and topics of one node."""
+
+    def __init__(
+        self,
+        *,
+        log_dir: LogDir,
+        store: MetadataStore,
+        image: MetadataImage,
+        config: BrokerConfig,
+        clock: Clock,
+        flusher: Flusher,
+        read_only: bool,
+    ) -> None:
+        self.log_dir = log_dir
+        self.image = image
+        self.config = config
+        self.clock = clock
+        self.flusher = flusher
+        self.purgatory = Purgatory()
+        self.read_only = read_only
+        self.closing = False
+        self.path = log_dir.path
+        self.coordinator: Coordinator
+        self.partitions: dict[tuple[str, int], Partition] = {}
+        self.on_topics_deleted: Callable[[list[str]], None] = lambda _: None
+        self._store = store
+        self._refreshed: MetadataImage | None = image
+        for topic in image.topics.values():
+            self._host_topic(topic)
+
+    def partition(self, topic: str, index: int) -> Partition:
+        """Return a partition; raise UnknownTopicOrPartitionError when it is not here."""
+        found = self.partitions.get((topic, index))
+        if found is None:
+            raise self._unknown(topic, index)
+        return found
+
+    def topic(self, name: str) -> TopicImage:
+        """Return a topic; raise UnknownTopicOrPartitionError when there is none."""
+        found = self.image.topics.get(name)
+        if found is None:
+            raise UnknownTopicOrPartitionError(f"no topic {name!r}")
+        return found
+
+    def check_writable(self, what: str) -> None:
+        """Raise PolicyViolationError when this log was opened for reading only."""
+        if self.read_only:
+            raise PolicyViolationError(f"cannot {what}: the log was opened read-only")
+
+    def create_topic(
+        self,
+        name: str,
+        partitions: int,
+        configs: Mapping[str, str | None],
+        *,
+        validate_only: bool = False,
+    ) -> TopicImage:
+        """Create a topic, or (`validate_only`) say what would be created; -1 is the default."""
+        self.check_writable(f"create topic {name!r}")
+        check_name(name)
+        if name in self.image.topics:
+            raise TopicAlreadyExistsError(f"topic {name!r} exists")
+        check_collision(name, self.image.topics)
+        count = self.config.get_int("num.partitions") if partitions == -1 else partitions
+        self._check_count(name, count)
+        topic = TopicImage(
+            name=name,
+            topic_id=uuid.uuid4().hex,
+            partitions=count,
+            configs=check_topic_configs(configs),
+        )
+        if not validate_only:
+            before = self.image
+            self._save(before.with_topic(topic))
+            try:
+                self._host_topic(topic)
+            except LogError:  # a topic without its logs would be worse than none
+                self._drop_partitions(topic)
+                self._save(before)
+                raise
+        return topic
+
+    def grow_topic(self, name: str, count: int, *, validate_only: bool = False) -> None:
+        """Raise a topic to `count` partitions in all."""
+        self.check_writable(f"add partitions to {name!r}")
+        topic = self.topic(name)
+        if count <= topic.partitions:
+            raise InvalidPartitionsError(
+                f"topic {name!r} has {topic.partitions} partitions, cannot go to {count}"
+            )
+        self._check_count(name, count)
+        if not validate_only:
+            grown = msgspec.structs.replace(topic, partitions=count)
+            self._save(self.image.with_topic(grown))
+            self._host_topic(grown)
+
+    def configure_topic(
+        self, name: str, configs: Mapping[str, str], *, validate_only: bool = False
+    ) -> None:
+        """Set all configs of a topic to exactly `configs`."""
+        self.check_writable(f"change configs of {name!r}")
+        topic = msgspec.structs.replace(self.topic(name), configs=check_topic_configs(configs))
+        if not validate_only:
+            self._save(self.image.with_topic(topic))
+            config = self.config.log_config(topic.configs)
+            for index in range(topic.partitions):
+                self.log_dir.configure(TopicPartition(name, index), config)
+
+    def delete_topic(self, name: str) -> TopicImage:
+        """Delete a topic, its records, and what groups have committed on it."""
+        self.check_writable(f"delete topic {name!r}")
+        topic = self.topic(name)
+        self._save(self.image.without_topic(name))
+        self._drop_partitions(topic)
+        self.on_topics_deleted([name])
+        return topic
+
+    def auto_create(self, name: str) -> TopicImage:
+        """Create a topic because somebody asked for it, if the config and the name allow."""
+        check_name(name)
+        if self.read_only or not self.config.get("auto.create.topics.enable"):
+            raise UnknownTopicOrPartitionError(f"no topic {name!r}")
+        if name == OFFSETS_TOPIC:
+            return self.create_offsets_topic()
+        return self.create_topic(name, -1, {})
+
+    def create_offsets_topic(self) -> TopicImage:
+        """Create `__consumer_offsets` as its configs say."""
+        return self.create_topic(
+            OFFSETS_TOPIC,
+            self.config.get_int("offsets.topic.num.partitions"),
+            {
+                "cleanup.policy": "compact",
+                "compression.type": "producer",
+                "segment.bytes": str(self.config.get_int("offsets.topic.segment.bytes")),
+            },
+        )
+
+    def refresh_topics(self) -> None:
+        """See the topics that a writer in another process has made (read-only logs)."""
+        image = self._store.load()
+        if image is None or image is self._refreshed:
+            return
+        self._refreshed = image
+        self.log_dir.refresh()
+        self.image = image
+        gone = [
+            key
+            for key in self.partitions
+            if key[0] not in image.topics or key[1] >= image.topics[key[0]].partitions
+        ]
+        for key in gone:
+            self.purgatory.notify(self.partitions.pop(key).topic_partition)
+        for topic in image.topics.values():
+            self._host_topic(topic)
+
+    def refresh_partition(self, partition: Partition) -> None:
+        """See what a writer in another process has appended (read-only logs)."""
+        partition.log.refresh()
+        partition.advance(partition.log.log_end_offset)
+
+    def _host_topic(self, topic: TopicImage) -> None:
+        config = self.config.log_config(topic.configs)
+        for index in range(topic.partitions):
+            if (topic.name, index) not in self.partitions:
+                self._host_partition(TopicPartition(topic.name, index), topic.topic_id, config)
+
+    def _host_partition(self, key: TopicPartition, topic_id: str, config: LogConfig) -> None:
+        log = self.log_dir.partitions.get(key)
+        if self.read_only:
+            if log is None:
+                self._refreshed = None  # its writer is still making it: look again next time
+                return
+        elif log is not None and log.topic_id not in ("", topic_id):
+            logger.warning("putting aside %s: it belongs to a topic that was deleted", key)
+            self.log_dir.delete(key)
+            log = None
+        if log is None:
+            if key in self.log_dir.failed:
+                return  # `partition` answers with the error that it met
+            log = self.log_dir.create(key, topic_id, config)
+        self.partitions[key] = Partition(log, self.flusher, self.purgatory)
+
+    def _drop_partitions(self, topic: TopicImage) -> None:
+        for index in range(topic.partitions):
+            partition = self.partitions.pop((topic.name, index), None)
+            if partition is not None:
+                self.flusher.forget(partition)
+                self.log_dir.delete(partition.topic_partition)
+                self.purgatory.notify(partition.topic_partition)
+
+    def _save(self, image: MetadataImage) -> None:
+        self._store.save(image)
+        self.image = image
+
+    def _check_count(self, name: str, count: int) -> None:
+        bound = self.config.get_int("max.partitions.per.topic")
+        if not 1 <= count <= bound:
+            raise InvalidPartitionsError(
+                f"topic {name!r}: {count} partitions, must be at least 1 and at most {bound}"
+            )
+
+    def _unknown(self, topic: str, index: int) -> LogError:
+        failed = self.log_dir.failed.get(TopicPartition(topic, index))
+        if failed is not None:
+            return failed
+        held = self.image.topics.get(topic)
+        if held is None:
+            return UnknownTopicOrPartitionError(f"no topic {topic!r}")
+        return UnknownTopicOrPartitionError(
+            f"topic {topic!r} has no partition {index}, it has {held.partitions}"
+        )

@@ -1,0 +1,1 @@
+"""Consumer groups as pure state machines: committed offsets now, membership next."""

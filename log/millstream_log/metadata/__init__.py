@@ -1,0 +1,1 @@
+"""What topics there are: names, ids, partition counts, configs."""

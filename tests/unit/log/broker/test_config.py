@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import pytest
+
+from millstream_log.broker.config import (
+    BROKER_CONFIGS,
+    TOPIC_CONFIGS,
+    BrokerConfig,
+    check_topic_configs,
+)
+from millstream_log.errors import InvalidConfigError
+from millstream_log.model import TimestampType
+from millstream_log.storage.log_config import LogConfig
+from millstream_log.wire.topics import ConfigSource
+
+
+def test_without_settings_a_log_has_kafkas_defaults() -> None:
+    """The defaults of the config tables are the defaults of LogConfig, field by field."""
+    assert BrokerConfig().log_config({}) == LogConfig()
+
+
+def test_every_field_of_a_log_can_be_set_by_kafkas_name() -> None:
+    """No setting of storage is out of reach of a topic config."""
+    named = {name.replace(".", "_") for name in TOPIC_CONFIGS}
+    assert set(LogConfig.__struct_fields__) <= named
+
+
+def test_a_topics_config_goes_before_the_brokers_and_that_before_the_default() -> None:
+    """A value comes from the topic, else from its synonym at the broker, else from Kafka."""
+    config = BrokerConfig({"log.retention.ms": "7", "log.segment.bytes": "99"})
+    log = config.log_config({"retention.ms": "5", "message.timestamp.type": "LogAppendTime"})
+    assert (log.retention_ms, log.segment_bytes, log.retention_bytes) == (5, 99, -1)
+    assert log.message_timestamp_type is TimestampType.LOG_APPEND_TIME
+    sources = {entry.name: entry.source for entry in config.describe_topic({"retention.ms": "5"})}
+    assert sources["retention.ms"] is ConfigSource.TOPIC
+    assert sources["segment.bytes"] is ConfigSource.STATIC_BROKER
+    assert sources["retention.bytes"] is ConfigSource.DEFAULT
+
+
+def test_hours_and_minutes_stand_in_for_milliseconds() -> None:
+    """Kafka's older names for retention and roll are taken, and the finer one wins."""
+    assert BrokerConfig({"log.retention.hours": "2"}).log_config({}).retention_ms == 7_200_000
+    assert BrokerConfig({"log.roll.hours": "1"}).log_config({}).segment_ms == 3_600_000
+    both = BrokerConfig({"log.retention.hours": "2", "log.retention.minutes": "1"})
+    assert both.log_config({}).retention_ms == 60_000
+    assert BrokerConfig({"log.retention.hours": "-1"}).log_config({}).retention_ms == -1
+
+
+def test_policies_can_stand_together() -> None:
+    """`compact,delete` is a list, with or without spaces."""
+    config = BrokerConfig().log_config(check_topic_configs({"cleanup.policy": " compact, delete "}))
+    assert config.cleanup_policy == {"compact", "delete"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("retention.ms", "-2"),
+        ("retention.ms", ""),
+        ("retention.ms", "1e3"),
+        ("segment.bytes", str(2**31)),
+        ("min.cleanable.dirty.ratio", "nan"),
+        ("preallocate", "yes"),
+        ("cleanup.policy", ""),
+        ("compression.type", "brotli"),
+        ("no.such.config", "1"),
+    ],
+)
+def test_a_wrong_value_names_the_config(name: str, value: str) -> None:
+    """Every refusal is an InvalidConfigError with the name of the config."""
+    with pytest.raises(InvalidConfigError, match=name.replace(".", r"\.")):
+        check_topic_configs({name: value})
+
+
+def test_configs_that_contradict_each_other_are_refused() -> None:
+    """The shortest compaction lag cannot be above the longest."""
+    with pytest.raises(InvalidConfigError, match=r"max\.compaction\.lag\.ms"):
+        check_topic_configs({"min.compaction.lag.ms": "9", "max.compaction.lag.ms": "8"})
+
+
+def test_a_wrong_broker_config_is_refused_when_the_broker_is_opened() -> None:
+    """Broker configs are checked as topic configs are."""
+    with pytest.raises(InvalidConfigError, match=r"num\.partitions"):
+        BrokerConfig({"num.partition": "1"})
+    with pytest.raises(InvalidConfigError, match="at least 1"):
+        BrokerConfig({"num.partitions": "0"})
+
+
+def test_every_default_passes_its_own_check() -> None:
+    """Each definition's default, written as text, parses to itself."""
+    for definition in (*TOPIC_CONFIGS.values(), *BROKER_CONFIGS.values()):
+        assert definition.parse(definition.format(definition.default)) == definition.default
