@@ -1,0 +1,1 @@
+"""Operators: what an aggregate keeps and how it grows. Pure: no clock, no I/O."""

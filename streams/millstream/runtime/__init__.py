@@ -1,0 +1,1 @@
+"""Runtime: fused loops, tasks, commits, and the worker that drives them."""

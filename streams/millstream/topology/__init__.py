@@ -1,0 +1,1 @@
+"""Topology: the graph as values, cut into subtopologies, checked and described."""
