@@ -1,16 +1,12 @@
-"""Apache Kafka's own DumpLogSegments over what this log writes.
-
-The jars are fetched once into MILLSTREAM_KAFKA_DIR, or .cache/kafka of the project.
-"""
+"""Apache Kafka's own DumpLogSegments over what this log writes."""
 
 from __future__ import annotations
 
-import os
 import random
-import subprocess
 from pathlib import Path
 
 import pytest
+from kafka_dump import dump, faults_in, run
 
 from millstream_log.model import TimestampType, TopicPartition
 from millstream_log.record.builder import encode_columns
@@ -20,56 +16,9 @@ from millstream_log.storage.log_config import LogConfig
 from millstream_log.storage.log_dir import LogDir
 from millstream_log.storage.partition_log import PartitionLog
 
-ROOT = Path(__file__).resolve().parents[2]
-TOOL = ROOT.parent / "shared" / "peers" / "real-kafka"
-DUMP = "org.apache.kafka.tools.DumpLogSegments"
 NOW = 1_700_000_000_000
-FAULTS = (
-    "Mismatches",
-    "Found ",
-    "not found",
-    "out of order",
-    "ERROR",
-    "xception",
-    "isvalid: false",
-)
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def kafka_dir() -> Path:
-    """Return where the jars of Apache Kafka lie."""
-    if not TOOL.exists():
-        pytest.skip(f"no {TOOL}, which fetches Apache Kafka")
-    where = Path(os.environ.get("MILLSTREAM_KAFKA_DIR", ROOT / ".cache" / "kafka"))
-    where.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run([TOOL, "jars", where], capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"Apache Kafka cannot be fetched: {done.stderr.strip()[-200:]}")
-    return where
-
-
-def run(kafka_dir: Path, paths: list[Path], *options: str) -> str:
-    """Return what DumpLogSegments prints."""
-    files = ",".join(map(str, paths))
-    command = [str(TOOL), "tool", str(kafka_dir), DUMP, "--files", files, *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    said = done.stdout + done.stderr
-    assert done.returncode == 0, said[-2000:]
-    return said
-
-
-def dump(kafka_dir: Path, paths: list[Path], *options: str) -> str:
-    """Return what DumpLogSegments prints, after looking that it names no fault."""
-    said = run(kafka_dir, paths, *options)
-    assert not faults_in(said)
-    return said
-
-
-def faults_in(said: str) -> list[str]:
-    """Return the lines that name a fault."""
-    return [line for line in said.splitlines() if any(fault in line for fault in FAULTS)]
 
 
 def records(chance: random.Random, count: int, codec: Codec, time: int) -> bytearray:
