@@ -17,6 +17,7 @@ from __future__ import annotations
 import errno
 import os
 import random
+import threading
 from typing import NamedTuple
 
 from .errors import LockedError
@@ -121,7 +122,7 @@ class _Fault(NamedTuple):
 
 
 class MemoryFiles:
-    """A file system in memory. Not safe for threads that write the same file."""
+    """A file system in memory."""
 
     def __init__(self, *, seed: int = 0, clock: ManualClock | None = None) -> None:
         self.space_left: int | None = None  # bytes that may yet be written; None: no end
@@ -137,22 +138,24 @@ class MemoryFiles:
         self._locks: dict[str, str] = {}
         self._faults: dict[str, _Fault] = {}
         self._era = 0
+        self._mutex = threading.RLock()
 
     # -- what tests do to it
 
     def crash(self) -> None:
         """Lose power: open files are gone, locks too, and what was not synced may be."""
-        self._era += 1
-        self.open_count = 0
-        self._locks.clear()
-        self._faults.clear()
-        kept = self._chance.randint(0, len(self._journal))
-        for entry in self._journal[:kept]:
-            _apply(self._synced, entry)
-        self._journal.clear()
-        self._names = dict(self._synced)
-        for node in {id(node): node for node in self._names.values()}.values():
-            node.crash(self._chance)
+        with self._mutex:
+            self._era += 1
+            self.open_count = 0
+            self._locks.clear()
+            self._faults.clear()
+            kept = self._chance.randint(0, len(self._journal))
+            for entry in self._journal[:kept]:
+                _apply(self._synced, entry)
+            self._journal.clear()
+            self._names = dict(self._synced)
+            for node in {id(node): node for node in self._names.values()}.values():
+                node.crash(self._chance)
 
     def fail(
         self, call: str, code: int = errno.EIO, *, path: str = "", after: int = 0, times: int = 1
@@ -171,27 +174,29 @@ class MemoryFiles:
 
     def damage(self, path: str, position: int, data: bytes) -> None:
         """Overwrite bytes on the disk, behind everyone's back."""
-        node = self._file(path)
-        node.sync()
-        for content in (node.content, node.synced):
-            content[position : position + len(data)] = data
+        with self._mutex:
+            node = self._file(path)
+            node.sync()
+            for content in (node.content, node.synced):
+                content[position : position + len(data)] = data
 
     # -- the seam
 
     def open(self, path: str, *, writable: bool = False, create: bool = False) -> File:
         """Open `path`; `create` makes it when it is missing. Never truncates."""
-        path = _normal(path)
-        self._check("open", path)
-        if writable and self.read_only:
-            raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
-        if self.open_max is not None and self.open_count >= self.open_max:
-            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), path)
-        if create and path not in self._names:
-            self._parent(path)
-            self._change(path, _Node(self._clock.now_ms()))
-        node = self._file(path)
-        self.open_count += 1
-        return _MemoryFile(self, path, node, writable)
+        with self._mutex:
+            path = _normal(path)
+            self._check("open", path)
+            if writable and self.read_only:
+                raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
+            if self.open_max is not None and self.open_count >= self.open_max:
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), path)
+            if create and path not in self._names:
+                self._parent(path)
+                self._change(path, _Node(self._clock.now_ms()))
+            node = self._file(path)
+            self.open_count += 1
+            return _MemoryFile(self, path, node, writable)
 
     def read(self, path: str) -> bytes:
         """Return the whole content."""
@@ -200,12 +205,13 @@ class MemoryFiles:
 
     def list(self, path: str) -> list[str]:
         """Return the names in a directory, in no order."""
-        path = _normal(path)
-        if self._names.get(path) is not _DIRECTORY:
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
-        start = path.rstrip("/") + "/"
-        below = [name[len(start) :] for name in self._names if name.startswith(start)]
-        return [name for name in below if name and "/" not in name]
+        with self._mutex:
+            path = _normal(path)
+            if self._names.get(path) is not _DIRECTORY:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+            start = path.rstrip("/") + "/"
+            below = [name[len(start) :] for name in self._names if name.startswith(start)]
+            return [name for name in below if name and "/" not in name]
 
     def is_dir(self, path: str) -> bool:
         """Tell whether `path` is a directory."""
@@ -225,56 +231,62 @@ class MemoryFiles:
 
     def make_dir(self, path: str) -> None:
         """Make the directory and its parents; one that exists is fine."""
-        path = _normal(path)
-        if self._names.get(path) is _DIRECTORY:
-            return
-        self._check("make_dir", path)
-        self.make_dir(os.path.dirname(path))
-        self._change(path, _DIRECTORY)
+        with self._mutex:
+            path = _normal(path)
+            if self._names.get(path) is _DIRECTORY:
+                return
+            self._check("make_dir", path)
+            self.make_dir(os.path.dirname(path))
+            self._change(path, _DIRECTORY)
 
     def rename(self, old: str, new: str) -> None:
         """Give `old` the name `new`, in place of what bore it, in one step."""
-        old, new = _normal(old), _normal(new)
-        self._check("rename", old)
-        node = self._names.get(old)
-        if node is None:
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), old)
-        self._parent(new)
-        self._change(new, node, moved_from=old)
+        with self._mutex:
+            old, new = _normal(old), _normal(new)
+            self._check("rename", old)
+            node = self._names.get(old)
+            if node is None:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), old)
+            self._parent(new)
+            self._change(new, node, moved_from=old)
 
     def remove(self, path: str) -> None:
         """Remove a file; one that is missing is fine."""
-        path = _normal(path)
-        if path in self._names:
-            self._check("remove", path)
-            self._change(path, None)
+        with self._mutex:
+            path = _normal(path)
+            if path in self._names:
+                self._check("remove", path)
+                self._change(path, None)
 
     def remove_dir(self, path: str) -> None:
         """Remove a directory and all below it; one that is missing is fine."""
-        path = _normal(path)
-        if path in self._names:
-            self._check("remove", path)
-            self._change(path, None)
+        with self._mutex:
+            path = _normal(path)
+            if path in self._names:
+                self._check("remove", path)
+                self._change(path, None)
 
     def sync_dir(self, path: str) -> None:
         """Return when the names in the directory are on the disk."""
-        path = _normal(path)
-        self._check("sync_dir", path, writes=False)
-        for entry in self._journal:
-            if entry.directory == path:
-                _apply(self._synced, entry)
-        self._journal = [entry for entry in self._journal if entry.directory != path]
+        with self._mutex:
+            path = _normal(path)
+            self._check("sync_dir", path, writes=False)
+            for entry in self._journal:
+                if entry.directory == path:
+                    _apply(self._synced, entry)
+            self._journal = [entry for entry in self._journal if entry.directory != path]
 
     def lock(self, path: str, holder: str) -> Lock:
         """Take the lock at `path` and write `holder` into it; LockedError names who has it."""
-        path = _normal(path)
-        if path in self._locks:
-            where = os.path.dirname(path)
-            raise LockedError(f"{where} is written by {self._locks[path]}")
-        file = self.open(path, writable=True, create=True)
-        file.close()
-        self._locks[path] = holder
-        return _MemoryLock(self._locks, path, self._locks[path])
+        with self._mutex:
+            path = _normal(path)
+            if path in self._locks:
+                where = os.path.dirname(path)
+                raise LockedError(f"{where} is written by {self._locks[path]}")
+            file = self.open(path, writable=True, create=True)
+            file.close()
+            self._locks[path] = holder
+            return _MemoryLock(self._locks, path, self._locks[path])
 
     def _file(self, path: str) -> _Node:
         path = _normal(path)
@@ -358,24 +370,25 @@ class _MemoryFile:
 
     def pwrite(self, data: Buffer, position: int) -> None:
         """Write all of `data` at `position`, or raise OSError with some prefix written."""
-        self._use("pwrite")
-        data = bytes(data)
-        self._node.modified_ms = self._files._clock.now_ms()
-        try:
-            self._files._check("pwrite", self.path)
-        except OSError as error:
-            if error.errno != errno.EROFS:
-                self._node.do(_Write(position, data[: len(data) // 2]))
-            raise
-        more = max(position + len(data) - len(self._node.content), 0)
-        space = self._files.space_left
-        if space is not None and more > space:
-            self._node.do(_Write(position, data[: max(len(data) - more + space, 0)]))
-            self._files.space_left = 0
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.path)
-        if space is not None:
-            self._files.space_left = space - more
-        self._node.do(_Write(position, data))
+        with self._files._mutex:
+            self._use("pwrite")
+            data = bytes(data)
+            self._node.modified_ms = self._files._clock.now_ms()
+            try:
+                self._files._check("pwrite", self.path)
+            except OSError as error:
+                if error.errno != errno.EROFS:
+                    self._node.do(_Write(position, data[: len(data) // 2]))
+                raise
+            more = max(position + len(data) - len(self._node.content), 0)
+            space = self._files.space_left
+            if space is not None and more > space:
+                self._node.do(_Write(position, data[: max(len(data) - more + space, 0)]))
+                self._files.space_left = 0
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.path)
+            if space is not None:
+                self._files.space_left = space - more
+            self._node.do(_Write(position, data))
 
     def size(self) -> int:
         """Return the size in bytes."""
@@ -384,29 +397,32 @@ class _MemoryFile:
 
     def truncate(self, size: int) -> None:
         """Cut the file to `size` bytes."""
-        self._use("truncate")
-        self._files._check("truncate", self.path)
-        if self._files.space_left is not None:
-            self._files.space_left += max(len(self._node.content) - size, 0)
-        self._node.do(_Truncate(size))
+        with self._files._mutex:
+            self._use("truncate")
+            self._files._check("truncate", self.path)
+            if self._files.space_left is not None:
+                self._files.space_left += max(len(self._node.content) - size, 0)
+            self._node.do(_Truncate(size))
 
     def sync(self) -> None:
         """Return when what was written and the size are on the disk; from any thread."""
-        self._use("sync")
-        self._files.syncs += 1
-        try:
-            self._files._check("sync", self.path, writes=False)
-        except OSError:
-            # What could not be written is dropped, and the next sync would not know of it.
-            self._node.pending.clear()
-            raise
-        self._node.sync()
+        with self._files._mutex:
+            self._use("sync")
+            self._files.syncs += 1
+            try:
+                self._files._check("sync", self.path, writes=False)
+            except OSError:
+                # What could not be written is dropped, and the next sync would not know of it.
+                self._node.pending.clear()
+                raise
+            self._node.sync()
 
     def close(self) -> None:
         """Give the descriptor back; twice is once."""
-        if self._is_open and self._era == self._files._era:
-            self._files.open_count -= 1
-        self._is_open = False
+        with self._files._mutex:
+            if self._is_open and self._era == self._files._era:
+                self._files.open_count -= 1
+            self._is_open = False
 
 
 class _MemoryLock:

@@ -11,8 +11,12 @@ from __future__ import annotations
 import errno
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
+from typing import TypeVar
 
 from .files import File, Files
+
+T = TypeVar("T")
 
 
 class Pinned:
@@ -35,7 +39,7 @@ class FilePool:
         self.open_max = max(open_max, 1)
         self.writable = writable
         self._open: OrderedDict[str, Pinned] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def __len__(self) -> int:
         return len(self._open)
@@ -79,14 +83,19 @@ class FilePool:
             while self._open:
                 self._close(self._open.popitem()[1])
 
-    def _open_file(self, path: str, create: bool) -> File:
+    def patiently(self, call: Callable[[], T]) -> T:
+        """Return what `call` returns; when it runs out of descriptors, make room, call again."""
         try:
-            return self.files.open(path, writable=self.writable, create=create)
+            return call()
         except OSError as error:
-            if error.errno not in (errno.EMFILE, errno.ENFILE) or not self._open:
+            if error.errno not in (errno.EMFILE, errno.ENFILE):
                 raise
-        self._evict(len(self._open) // 2 + 1)
-        return self.files.open(path, writable=self.writable, create=create)
+        with self._lock:
+            self._evict(len(self._open) // 2 + 1)
+        return call()
+
+    def _open_file(self, path: str, create: bool) -> File:
+        return self.patiently(lambda: self.files.open(path, writable=self.writable, create=create))
 
     def _evict(self, count: int) -> None:
         idle = [pinned for pinned in self._open.values() if not pinned.pins]

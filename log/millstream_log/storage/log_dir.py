@@ -20,6 +20,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
 import uuid
 from collections.abc import Callable
 from operator import itemgetter
@@ -81,6 +82,7 @@ class LogDir:
         self._kept: _Checkpoints = {name: {} for name in _ATTRIBUTES}  # of failed partitions
         self._configs: Configs = _defaults
         self._is_closed = False
+        self._write_lock = threading.Lock()  # a log is cut while a thread writes checkpoints
 
     @classmethod
     def open(
@@ -153,7 +155,8 @@ class LogDir:
     def _read(self, name: str) -> dict[TopicPartition, int]:
         path = os.path.join(self.path, name)
         try:
-            return text.decode_offsets(self.files.read(path), path)
+            data = self._pool.patiently(lambda: self.files.read(path))
+            return text.decode_offsets(data, path)
         except FileNotFoundError:
             return {}
         except CorruptRecordError as error:
@@ -201,7 +204,8 @@ class LogDir:
     def _topic_id(self, directory: str) -> str:
         path = os.path.join(directory, text.PARTITION_METADATA)
         try:
-            return text.decode_topic_id(self.files.read(path), path)
+            data = self._pool.patiently(lambda: self.files.read(path))
+            return text.decode_topic_id(data, path)
         except FileNotFoundError:
             return ""
         except CorruptRecordError as error:
@@ -328,6 +332,10 @@ class LogDir:
             raise StorageError(f"checkpoint {self.path}: {error}") from error
 
     def _write(self, name: str) -> None:
+        with self._write_lock:
+            self._write_alone(name)
+
+    def _write_alone(self, name: str) -> None:
         attribute = _ATTRIBUTES[name]
         offsets = {p: getattr(log, attribute) for p, log in list(self.partitions.items())}
         offsets.update({p: o for p, o in self._kept[name].items() if p in self.failed})
@@ -337,7 +345,8 @@ class LogDir:
             return
         path = os.path.join(self.path, name)
         self._written.pop(name, None)
-        replace_file(self.files, path, text.encode_offsets(offsets))
+        data = text.encode_offsets(offsets)
+        self._pool.patiently(lambda: replace_file(self.files, path, data))
         self._written[name] = offsets
 
     def _lower(self, log: PartitionLog) -> None:
@@ -431,10 +440,10 @@ def partition_of(name: str) -> TopicPartition | None:
 
 
 def _open_max(wanted: int) -> int:
-    """Return the bound on open files: at most half of what the process may have."""
+    """Return the bound on open files: at most a quarter of what the process may have."""
     if sys.platform == "win32":
         return wanted
     import resource
 
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return wanted if soft == resource.RLIM_INFINITY else max(min(wanted, soft // 2), 1)
+    return wanted if soft == resource.RLIM_INFINITY else max(min(wanted, soft // 4), 1)

@@ -64,13 +64,15 @@ class LogReader:
     def _adopt(self, recovery_point: int, log_start_offset: int, now_ms: int) -> None:
         """Be the log that the directory holds."""
         with storage_errors("open", self.directory):
-            loaded = recovery.load(
-                self._pool,
-                self.directory,
-                self.config,
-                recovery_point=recovery_point,
-                log_start_offset=log_start_offset,
-                now_ms=now_ms,
+            loaded = self._pool.patiently(
+                lambda: recovery.load(
+                    self._pool,
+                    self.directory,
+                    self.config,
+                    recovery_point=recovery_point,
+                    log_start_offset=log_start_offset,
+                    now_ms=now_ms,
+                )
             )
         self._row = SegmentRow(self._pool, loaded.segments)
         self.epochs = loaded.epochs

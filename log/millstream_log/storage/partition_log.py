@@ -11,7 +11,8 @@ Invariants:
     Each segment ends where the next begins; only the last one is written to.
     An append is there whole, indexes and producers with it, or not at all.
     Below `flushed_offset` everything is on the disk: batches, indexes, names, epochs.
-    Lock order: the flush lock, then the log's own; no file is synced under the latter.
+    Lock order: the flush lock, then the log's own. Under the latter no batch or index is
+    synced, except where the log is cut, so that appends do not wait for the disk.
 Source: docs/format.md; the behaviour of Apache Kafka 4 logs.
 """
 
@@ -255,8 +256,10 @@ class PartitionLog(LogReader):
         if self._snapshot_offset == end:
             return
         bases = [segment.base_offset for segment in self._row.segments]
-        snapshots.save(
-            self._pool.files, self.directory, end, self.producers, bases=bases, sync=sync
+        self._pool.patiently(
+            lambda: snapshots.save(
+                self._pool.files, self.directory, end, self.producers, bases=bases, sync=sync
+            )
         )
         self._snapshot_offset = end
 
@@ -361,7 +364,8 @@ class PartitionLog(LogReader):
                 high_watermark=self.high_watermark,
             )
             for segment in segments[count:-1]:
-                segment.unload()
+                if segment.next_offset <= self._row.synced_to:
+                    segment.unload()
             return self._drop_oldest(count, now_ms)
 
     def oldest_timestamp(self) -> int | None:
@@ -459,7 +463,7 @@ class PartitionLog(LogReader):
                 if epochs:
                     self._save_epochs(encoded)
                 if names:
-                    self._pool.files.sync_dir(self.directory)
+                    self._pool.patiently(lambda: self._pool.files.sync_dir(self.directory))
             except OSError:
                 self._names_changed = self._names_changed or names
                 self._epochs_changed = self._epochs_changed or epochs
@@ -480,7 +484,8 @@ class PartitionLog(LogReader):
 
     def _save_epochs(self, encoded: bytes | None = None) -> None:
         path = os.path.join(self.directory, LEADER_EPOCHS)
-        replace_file(self._pool.files, path, self.epochs.encode() if encoded is None else encoded)
+        data = self.epochs.encode() if encoded is None else encoded
+        self._pool.patiently(lambda: replace_file(self._pool.files, path, data))
 
     def checkpoint(self) -> int:
         """Flush, indexes too; return the recovery point that may be written down."""
@@ -488,7 +493,9 @@ class PartitionLog(LogReader):
             end = self.flush()
             if self._indexed_offset < end:
                 with self._lock:
-                    self._row.active.save_indexes(sync=True)
+                    active = self._row.active
+                    active.save_indexes(sync=False)
+                active.sync_indexes()
                 self._indexed_offset = end
             return end
 

@@ -408,6 +408,23 @@ class Segment:
         self._save(INDEX, self.offsets, sync)
         self._save(TIME_INDEX, self.times, sync)
 
+    def sync_indexes(self) -> None:
+        """Have the index files on the disk as they are. Raises OSError."""
+        indexes: tuple[tuple[str, OffsetIndex | TimeIndex], ...] = (
+            (INDEX, self.offsets),
+            (TIME_INDEX, self.times),
+        )
+        for suffix, index in indexes:
+            try:
+                file = self.pool.open(self.prefix + suffix, create=True)
+                try:
+                    file.sync()
+                finally:
+                    file.close()
+            except OSError:
+                index.forget_saved()
+                raise
+
     def _save(self, suffix: str, index: OffsetIndex | TimeIndex, sync: bool) -> None:
         position, data = index.unsaved()
         file = self.pool.open(self.prefix + suffix, create=True)

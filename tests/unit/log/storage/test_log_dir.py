@@ -249,7 +249,7 @@ def test_a_half_written_batch_is_the_end_to_a_reader(
 
 
 def test_many_partitions_fit_few_descriptors(tmp_path: Path, batch: Batch) -> None:
-    """2,000 partitions are written, closed and opened under 64 descriptors."""
+    """200 partitions are written, closed and opened under 64 descriptors."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     used = len(os.listdir("/proc/self/fd")) if os.path.exists("/proc/self/fd") else 64
     resource.setrlimit(resource.RLIMIT_NOFILE, (used + 64, hard))
