@@ -31,7 +31,7 @@ def test_csv_becomes_json_objects(cli: Cli, tmp_path: Path) -> None:
     [
         ("a.log", b"x\ny\n", ["x", "y"]),
         ("a.jsonl", b'{"a":1}\n', [{"a": 1}]),
-        ("a.ndjson.gz", gzip.compress(b'{"a":1}\n'), [{"a": 1}], mtime=0),
+        ("a.ndjson.gz", gzip.compress(b'{"a":1}\n', mtime=0), [{"a": 1}]),
         ("a.TSV", b"a\tb\n1\tx\n", [{"a": 1, "b": "x"}]),
     ],
 )
