@@ -8,6 +8,7 @@ Invariants: a flow is built once, when it is decorated; an existing topic is nev
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 from . import serde
 from .dsl.site import caller_site
 from .dsl.stream import Stream, Table
-from .errors import TopologyError
+from .errors import Site, TopologyError
 from .event import Event
 from .expressions import F
 from .serde import Codec
@@ -54,7 +55,8 @@ class App:
         state: ``"rocksdb"`` (on disk) or ``"memory"``; what is truth is in the changelog topic.
         state_dir: where RocksDB keeps its files; below the log's directory by default.
         codec: how values are written where a topic does not say: ``"msgpack"`` or ``"json"``.
-        on_error: what happens to an event at which an operator fails.
+        on_error: what happens to an event at which an operator fails, and to a result that cannot
+            be encoded.
         on_decode_error: what happens to a record whose bytes are not its topic's type.
         topic_configs: configs of the topics that the app creates and that say nothing of their
             own; by default they keep everything, since results carry event times, which may be
@@ -79,6 +81,11 @@ class App:
         topic_configs: dict[str, str] | None = None,
         cached_max: int = 100_000,
     ) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9._-]{1,200}", name):
+            raise TopologyError(
+                f"app name {name!r}: it is part of topic names, so it has 1 to 200 letters, "
+                "digits, '.', '_' and '-'"
+            )
         self.name = name
         self.log = str(log)
         self.flush = flush
@@ -153,6 +160,7 @@ class App:
         It runs once, now. Its name is the flow's, part of the names of stores and topics.
         """
         site = caller_site()
+        self._check_topics(site, "stream", topics)
 
         def build(function: FlowFunction) -> FlowFunction:
             name = function.__name__.replace("_", "-")
@@ -174,13 +182,23 @@ class App:
 
         An event is committed when the agent asks for the next one.
         """
+        site = caller_site()
+        self._check_topics(site, "agent", (topic,))
 
         def register(function: AgentFunction) -> AgentFunction:
             name = getattr(function, "__name__", "agent").replace("_", "-")
+            if any(agent.name == name for agent in self.agents):
+                raise TopologyError(f"{site}: an agent named {name!r} is declared already")
             self.agents.append(AgentSpec(name, self.topic_of(topic), function))
             return function
 
         return register
+
+    def _check_topics(self, site: Site, verb: str, topics: tuple[Any, ...]) -> None:
+        if not topics or not all(isinstance(topic, str | Topic) for topic in topics):
+            raise TopologyError(
+                f"{site}: @app.{verb} takes the topic that is read: @app.{verb}('clicks')"
+            )
 
     # Planning -----------------------------------------------------------------------------
 

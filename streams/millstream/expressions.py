@@ -192,6 +192,11 @@ class Field(Expr):
         return "".join((_ROOT_NAMES[self._root], *steps))
 
 
+def path_of(field: Field) -> tuple[Step, ...]:
+    """Return the steps from a field's root to it; none for the root itself."""
+    return field._path
+
+
 _ROOT_NAMES = {VALUE: "F", KEY_ROOT: "KEY", LEFT: "L", RIGHT: "R"}
 
 

@@ -24,7 +24,7 @@ from millstream_log.testing import ManualClock
 
 from .event import Event
 from .runtime.intake import Intake
-from .runtime.launch import memory_store, start
+from .runtime.launch import agents_of, memory_store, start
 from .runtime.reader import read_range
 from .runtime.worker import Worker
 from .serde import encode_key
@@ -49,17 +49,32 @@ class TestDriver:
 
     def __enter__(self) -> TestDriver:
         self._runner = asyncio.Runner()
-        self._runner.run(self._start())
+        try:
+            self._runner.run(self._start())
+        except BaseException:
+            self._runner.close()
+            raise
         return self
 
     async def _start(self) -> None:
         url = f"memory://millstream-test-{next(_names)}"
         self._transport: Transport = await open_transport(url)
-        self._worker: Worker = await start(
-            self._app, self._transport, self._clock, memory_store, show=False
-        )
+        try:
+            self._worker: Worker = await start(
+                self._app, self._transport, self._clock, memory_store, show=False
+            )
+        except BaseException:
+            await self._transport.close()
+            raise
         self._producer = Producer(log=self._transport)
         await self._producer.start()
+        self._agents = [
+            (
+                agent,
+                asyncio.create_task(agent.run(self._app.name, self._transport, until_end=False)),
+            )
+            for agent in agents_of(self._app)
+        ]
 
     def __exit__(
         self,
@@ -73,6 +88,9 @@ class TestDriver:
             self._runner.close()
 
     async def _stop(self) -> None:
+        for _, running in self._agents:
+            running.cancel()
+        await asyncio.gather(*(running for _, running in self._agents), return_exceptions=True)
         await self._producer.stop()
         await self._worker.close()
         await self._transport.close()
@@ -115,7 +133,11 @@ class TestDriver:
             taken = await self._worker.round(timeout_ms=0, ends={})
             await self._worker.commit()
             if not taken and not await self._worker.has_input():
-                return
+                break
+        for agent, running in self._agents:
+            await agent.catch_up(self._transport)
+            if agent.has_ended:
+                await running  # raises what the agent died of
 
     def advance(self, duration: Duration) -> None:
         """Move the wall clock forward; partitions that stay silent become idle."""

@@ -113,6 +113,6 @@ def test_rocksdb_opened_twice_is_refused(tmp_path: Path) -> None:
     """A store that another holds open is refused with its folder and what to do."""
     folder = str(tmp_path / "store")
     store = RocksStore(folder)
-    with pytest.raises(ms.StateStoreError, match="cannot open the state store in .*store"):
+    with pytest.raises(ms.StateStoreError, match=r"cannot open the state store in .*store"):
         RocksStore(folder)
     store.close()

@@ -54,6 +54,18 @@ class Grouped:
                 raise TopologyError(
                     f"{site}: {field}={aggregator!r} is no aggregate; use ms.count(), ms.sum(...)"
                 )
+        names = [*(["window_start_ms"] if self._windows else []), *filter(None, self._columns)]
+        for field in (*names, *aggregates):
+            if not field.isidentifier():
+                raise TopologyError(
+                    f"{site}: {field!r} is no name for a row's column; give it one: "
+                    "group_by(name=F[...])"
+                )
+            if (*names, *aggregates).count(field) > 1:
+                raise TopologyError(
+                    f"{site}: a row would have two columns named {field!r}; give one of them "
+                    "another name: group_by(name=F.x), agg(name=...)"
+                )
         flow = self._stream._flow
         node = AggregateNode(
             (self._node,),
@@ -93,10 +105,11 @@ class Aggregated:
     def __init__(self, node: AggregateNode, stream: Stream) -> None:
         self._node = node
         self._stream = stream
+        self._is_used = False
 
     def current(self) -> Stream:
         """Emit rows as they change, at most once for each key and commit."""
-        return self._stream._then(self._node, key_changed=False)
+        return self._emitted("current")
 
     def final(self) -> Stream:
         """Emit each window's row once, when the window has closed."""
@@ -105,7 +118,16 @@ class Aggregated:
                 f"{caller_site()}: final() needs windows, since only a window ever closes; "
                 "call .window(...) before agg, or .current()"
             )
-        self._node.emit = "final"
+        return self._emitted("final")
+
+    def _emitted(self, emit: str) -> Stream:
+        if self._node.emit != emit and self._is_used:
+            raise TopologyError(
+                f"{caller_site()}: the rows of this aggregate go out as {self._node.emit}() "
+                f"already; for {emit}() too, make a second one with agg"
+            )
+        self._is_used = True
+        self._node.emit = emit
         return self._stream._then(self._node, key_changed=False)
 
     def __getattr__(self, verb: str) -> Any:

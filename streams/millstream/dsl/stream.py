@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import TopologyError
-from ..expressions import Expr, Field
+from ..expressions import Expr, Field, path_of
 from ..topology.node import (
     Column,
     FilterNode,
@@ -211,9 +211,8 @@ def _all_key(value: Any) -> str:
 
 
 def _field_name(column: Function) -> str | None:
-    if isinstance(column, Field):
-        return repr(column).rpartition(".")[2]
-    return None
+    path = path_of(column) if isinstance(column, Field) else ()
+    return path[-1] if path and isinstance(path[-1], str) else None
 
 
 def _negate(predicate: Function) -> Function:

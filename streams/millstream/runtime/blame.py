@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import traceback
 
-from ..errors import ProcessingError, Site
+from millstream_log.model import Header
+
+from ..errors import ProcessingError, RecordError, Site
 from ..topology.node import Node
 from .fuse import Fused
 
@@ -37,3 +39,18 @@ def processing_error(
         operator=operator,
         site=site,
     )
+
+
+def dead_letter_headers(error: RecordError, partition: int) -> list[Header]:
+    """Return what is added to the headers of a dead letter: where it failed, and why.
+
+    One without an offset was no record yet: a result, or a row of an aggregate.
+    """
+    where = {
+        "topic": error.topic,
+        "partition": partition,
+        "offset": error.offset if error.offset >= 0 else "",
+        "operator": error.operator,
+        "error": error,
+    }
+    return [(f"millstream-{k}", str(v).encode()) for k, v in where.items() if v != ""]

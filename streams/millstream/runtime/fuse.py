@@ -17,6 +17,7 @@ belongs to node `origins[n]`, so an error is told by the user's own line.
 from __future__ import annotations
 
 import functools
+import keyword
 import linecache
 import operator
 from collections.abc import Callable, Iterable, Sequence
@@ -253,8 +254,7 @@ class Fuser:
         Where an event that fails is left out, it fails in one branch and goes on in the others.
         """
         # A table's own events go to its store, not through the join.
-        joins = [child for child in node.children if isinstance(child, JoinNode)]
-        children = [c for c in node.children if c not in joins or c.table is not node]  # type: ignore[attr-defined]
+        children = [c for c in node.children if not (isinstance(c, JoinNode) and c.table is node)]
         apart = self._goes_on and (apart or len(children) > 1)
         for child in children:
             self._at = child
@@ -527,7 +527,7 @@ def _field_source(name: str, shape: Shape, step: Step) -> str:
     if isinstance(step, int):
         return f"{name}[{step}]"
     if shape.access == "struct":
-        return f"{name}.{step}"
+        return f"getattr({name}, {step!r})" if keyword.iskeyword(step) else f"{name}.{step}"
     if shape.access == "mapping":
         return f"{name}[{step!r}]"
     return f"_get({name}, {step!r})"

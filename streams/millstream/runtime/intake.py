@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from ..errors import DeserializationError, RecordError
-from ..expressions import ALL, VALUE, Field
+from ..expressions import ALL, VALUE, Field, path_of
 from ..serde import Codec, decode_key, either_decoder, is_json, json, key_decoder, msgpack
 from ..topology.node import Topic
 from ..topology.shape import fields_of, shape_of_type, union
@@ -69,7 +69,7 @@ class Chunk:
     """Decoded events of one record batch; `start` is the first not yet processed."""
 
     __slots__ = (
-        "has_null", "headers", "keys", "next_offset", "offsets", "raw_keys", "raws", "start",
+        "bad", "has_null", "headers", "keys", "next_offset", "offsets", "raw_keys", "raws", "start",
         "times", "values",
     )  # fmt: skip
 
@@ -82,6 +82,7 @@ class Chunk:
         self.values: Sequence[Any] = ()
         self.times: list[int] = columns.timestamps
         self.has_null = False
+        self.bad: list[BadRecord] = []  # what could not be decoded, until it is set aside
         self.start = 0
         self.next_offset = next_offset  # where the partition goes on after this chunk
 
@@ -233,10 +234,10 @@ def _decoder(codec: Codec | None, kind: Any, prefer: Codec) -> Callable[[bytes],
 def _extractor(topic: Topic) -> Callable[[Any], Any] | None:
     """Return what reads a value's event time, as directly as the value's type allows."""
     timestamp: Callable[[Any], Any] | None = topic.timestamp
-    path = repr(timestamp).split(".")[1:] if isinstance(timestamp, Field) else []
+    path = path_of(timestamp) if isinstance(timestamp, Field) else ()
     access = shape_of_type(topic.value).access
-    if path and access == "struct":
-        return operator.attrgetter(".".join(path))
+    if len(path) == 1 and isinstance(path[0], str) and access == "struct":
+        return operator.attrgetter(path[0])
     if len(path) == 1 and access == "mapping":
         return operator.itemgetter(path[0])
     return timestamp

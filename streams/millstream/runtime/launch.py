@@ -20,6 +20,7 @@ from millstream_log.client.admin import Admin, NewTopic
 from millstream_log.client.transport import Transport, open_transport, scheme_of
 from millstream_log.clock import Clock, SystemClock
 
+from ..errors import TopologyError
 from ..state.memory import MemoryStore
 from ..state.store import Store
 from ..topology.node import Policy, Topic
@@ -60,13 +61,22 @@ async def start(
         app.name, settings_of(app), app.commit_interval_ms, app.idle_timeout_ms, show
     )
     worker = Worker(plan, counts, transport, make_store, clock, options)
-    await worker.start()
+    try:
+        await worker.start()
+    except BaseException:
+        await worker.close()
+        raise
     return worker
 
 
 def settings_of(app: App) -> Settings:
     """Return what the app's tasks take from it."""
     return Settings(app.on_error, app.on_decode_error, app.cached_max, app.codec)
+
+
+def agents_of(app: App) -> list[Agent]:
+    """Return the app's agents, ready to run."""
+    return [Agent(*spec, settings_of(app)) for spec in app.agents]
 
 
 def dry_tasks(app: App, plan: Plan) -> Iterable[Task]:
@@ -124,7 +134,16 @@ async def _prepare(app: App, admin: Admin) -> tuple[Plan, dict[str, int]]:
     ]
     counts = await _create_missing(admin, wanted)
     plan = app.plan(counts)
-    return plan, counts | await _create_missing(admin, _internal_topics(plan))
+    internal = _internal_topics(plan)
+    found = await _create_missing(admin, internal)
+    for topic in internal:
+        if found[topic.name] != topic.num_partitions:
+            raise TopologyError(
+                f"{topic.name} has {found[topic.name]} partition(s) and the app now needs "
+                f"{topic.num_partitions}, since a topic it reads has other partitions than before. "
+                "What is in it cannot be taken over: start over under another app name"
+            )
+    return plan, counts | found
 
 
 def _dead_letters(policies: Iterable[Policy | None]) -> dict[str, Topic]:
@@ -170,7 +189,7 @@ async def _create_missing(admin: Admin, topics: list[NewTopic]) -> dict[str, int
 async def _run_all(app: App, worker: Worker, transport: Transport, *, until_end: bool) -> None:
     """Run the worker and the agents together; the first that fails ends all."""
     loop = asyncio.get_running_loop()
-    agents = [Agent(*spec, app.codec) for spec in app.agents]
+    agents = agents_of(app)
 
     def stop() -> None:
         worker.stop()
@@ -194,3 +213,6 @@ async def _run_all(app: App, worker: Worker, transport: Transport, *, until_end:
     finally:
         for number in handled:
             loop.remove_signal_handler(number)
+        for agent in agents:
+            worker.report.records_in += agent.records_in
+            worker.report.failed += agent.failed

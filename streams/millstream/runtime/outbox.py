@@ -12,18 +12,23 @@ from __future__ import annotations
 import asyncio
 import heapq
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from millstream_log.client.partitioner import partition_for_key
 from millstream_log.client.producer import Producer
+from millstream_log.errors import BrokerError
 from millstream_log.model import TopicPartition
 
 from ..errors import ProductionError
 from ..serde import encode_key, msgpack_serializer
-from ..topology.node import RepartitionNode
+from ..topology.node import RepartitionNode, SinkNode
 from .checkpoint import MARK_KEY, SourceMark, encode_mark
 from .task import OutEvent, Output, Settings, Task
+
+Encoded = list[bytes | None]
+Write = Callable[[Any], bytes | None]
 
 
 class Outbox:
@@ -40,8 +45,7 @@ class Outbox:
         self._log_producer = log_producer  # never splits what it is given
         self._partitions = partitions  # by topic
         self._codec = settings.codec
-        self._on_error = settings.on_error
-        self._pending: list[asyncio.Future[Any]] = []
+        self._pending: list[tuple[TopicPartition, asyncio.Future[Any]]] = []
         self._places: dict[int, dict[bytes, int]] = {}  # by partition count: key -> partition
         self.ends: dict[str, dict[str, int]] = {}  # by task: outlet "topic/partition" -> log end
         self._awaited: list[tuple[list[str], TopicPartition, asyncio.Future[Any]]] = []
@@ -64,8 +68,7 @@ class Outbox:
         sent again. `replays` is false for rows of `current()`, which do not come out the same
         when they are replayed.
         """
-        for output, events in task.take_outputs():
-            keys, values, kept = self._encode(task, output, events)
+        for output, keys, values, kept in self._encoded(task):
             for partition, rows in self._split(output, keys, task.partition).items():
                 to = TopicPartition(output.topic.name, partition)
                 if covered is not None and output.is_outlet and covered(to):
@@ -78,6 +81,12 @@ class Outbox:
                     self._outlets.setdefault(to, {})[task.name] = mark
                     if not replays:
                         self._unmarked.add(to)
+
+    def _encoded(self, task: Task) -> Iterator[tuple[Output, Encoded, Encoded, list[OutEvent]]]:
+        """Yield outputs with keys and values as bytes, and the events they are of."""
+        while taken := task.take_outputs():  # what cannot be written may be set aside: once more
+            for output, events in taken:
+                yield output, *self._encode(task, output, events)
 
     async def dispatch(self) -> None:
         """Send what was collected; the tasks' events for one partition are merged by time."""
@@ -96,10 +105,12 @@ class Outbox:
                 merged += [(at, MARK_KEY, encode_mark(mark), ()) for mark in sources.values()]
             times, keys, values, headers = map(list, zip(*merged, strict=True))
             producer = self._log_producer if sources else self._producer
-            future = await producer.send_columns(
-                to.topic, to.partition, times, keys, values, headers if any(headers) else None
-            )
-            self._pending.append(future)
+            given = headers if any(headers) else None
+            with _refusals_told(to):
+                future = await producer.send_columns(
+                    to.topic, to.partition, times, keys, values, given
+                )
+            self._pending.append((to, future))
             if sources:
                 self._awaited.append((list(sources), to, future))
         self._outlets.clear()
@@ -108,7 +119,11 @@ class Outbox:
     async def flush(self) -> None:
         """Wait until everything sent is acknowledged. Raises what the log refused it with."""
         pending, self._pending = self._pending, []
-        await asyncio.gather(*pending)
+        answers = await asyncio.gather(*(f for _, f in pending), return_exceptions=True)
+        for (to, _), answer in zip(pending, answers, strict=True):
+            if isinstance(answer, BaseException):
+                with _refusals_told(to):
+                    raise answer
         for tasks, outlet, future in self._awaited:
             for task in tasks:
                 self.ends.setdefault(task, {})[_name(outlet)] = future.result().offset + 1
@@ -116,49 +131,39 @@ class Outbox:
 
     def _encode(
         self, task: Task, output: Output, events: list[OutEvent]
-    ) -> tuple[list[bytes | None], list[bytes | None], list[OutEvent]]:
-        node = output.node
-        if isinstance(node, RepartitionNode):
-            write_key = encode_key if node.beside else msgpack_serializer
-            return [write_key(k) for k, _, _, _ in events], [v for _, v, _, _ in events], events
-        if node is None:  # dead letters and late events go as they are where they are bytes
-            return (
-                [encode_key(k) for k, _, _, _ in events],
-                [self._as_bytes(v) for _, v, _, _ in events],
-                events,
-            )
-        encode = (output.topic.codec or self._codec).encode
+    ) -> tuple[Encoded, Encoded, list[OutEvent]]:
+        write_key, write = self._writers(output)
         try:
-            values = [None if v is None else encode(v) for _, v, _, _ in events]
-            return [encode_key(k) for k, _, _, _ in events], values, events
+            keys = [write_key(k) for k, _, _, _ in events]
+            return keys, [None if v is None else write(v) for _, v, _, _ in events], events
         except Exception:  # one of them is bad: find it
             return self._encode_each(task, output, events)
 
-    def _as_bytes(self, value: Any) -> bytes | None:
-        return value if value is None or isinstance(value, bytes) else self._codec.encode(value)
+    def _writers(self, output: Output) -> tuple[Write, Write]:
+        """Return what writes keys and values of an output."""
+        encode = (output.topic.codec or self._codec).encode
+        if isinstance(output.node, RepartitionNode):  # its values are written in the loop
+            return encode_key if output.node.beside else msgpack_serializer, _as_it_is
+        # Dead letters are bytes already.
+        return encode_key, encode if output.node is not None else _as_it_is
 
     def _encode_each(
         self, task: Task, output: Output, events: list[OutEvent]
-    ) -> tuple[list[bytes | None], list[bytes | None], list[OutEvent]]:
-        keys: list[bytes | None] = []
-        values: list[bytes | None] = []
+    ) -> tuple[Encoded, Encoded, list[OutEvent]]:
+        keys: Encoded = []
+        values: Encoded = []
         kept: list[OutEvent] = []
-        encode = (output.topic.codec or self._codec).encode
+        write_key, write = self._writers(output)
         for event in events:
+            key = None
             try:
-                key = encode_key(event[0])
-                value = None if event[1] is None else encode(event[1])
+                key = write_key(event[0])
+                value = None if event[1] is None else write(event[1])
             except Exception as exc:
-                site = output.node.site if output.node else None
-                error = ProductionError(
-                    f"a result for {output.topic.name} cannot be written: {exc}, in to at {site}",
-                    topic=output.topic.name,
-                    operator="to",
-                    site=site,
-                )
-                if self._on_error.action == "fail":
-                    raise error from exc
-                task.stats.failed += 1
+                error = _production_error(output, f"cannot be written: {exc}")
+                error.__cause__ = exc
+                # There are no bytes of it, so it is set aside as it reads.
+                task.set_aside(error, key, repr(event[1]).encode(), event[2], event[3])
                 continue
             keys.append(key)
             values.append(value)
@@ -188,6 +193,37 @@ class Outbox:
             assert rows is not None
             rows.append(i)
         return split
+
+
+@contextmanager
+def _refusals_told(to: TopicPartition) -> Iterator[None]:
+    """Raise ProductionError for what the log refuses; what keeps it from answering goes on up."""
+    try:
+        yield
+    except BrokerError as exc:
+        raise ProductionError(
+            f"a result for {to} is refused by the log: {exc}",
+            topic=to.topic,
+            partition=to.partition,
+            operator="to",
+        ) from exc
+
+
+def _as_it_is(data: bytes) -> bytes:
+    return data
+
+
+def _production_error(output: Output, why: str) -> ProductionError:
+    node = output.node
+    operator, site = (node.operator, node.site) if node is not None else ("", None)
+    if isinstance(node, SinkNode):
+        operator = "to"
+    return ProductionError(
+        f"a result for {output.topic.name} {why}, in {operator} at {site}",
+        topic=output.topic.name,
+        operator=operator,
+        site=site,
+    )
 
 
 def _name(partition: TopicPartition) -> str:

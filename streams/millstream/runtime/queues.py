@@ -22,10 +22,20 @@ class Queues:
     def __init__(self) -> None:
         self._chunks: dict[str, deque[Chunk]] = {}
 
-    def put(self, key: str, chunk: Chunk) -> None:
-        """Append a chunk to a partition's queue."""
+    def put(self, key: str, chunk: Chunk) -> bool:
+        """Append a chunk to a partition's queue; one without events belongs to the one before it.
+
+        Return False when there is neither: nothing waits before it, so it is done with.
+        """
+        queue = self._chunks.setdefault(key, deque())
         if len(chunk):
-            self._chunks.setdefault(key, deque()).append(chunk)
+            queue.append(chunk)
+        elif queue:
+            queue[-1].next_offset = chunk.next_offset
+            queue[-1].bad += chunk.bad
+        else:
+            return False
+        return True
 
     def size(self, key: str) -> int:
         """Return how many events of a partition are waiting."""

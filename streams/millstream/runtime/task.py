@@ -16,14 +16,15 @@ Invariants: stream time never moves back; every record taken from a queue has mo
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
-from ..errors import StreamsError
-from ..serde import Codec, msgpack
+from ..errors import ProcessingError, RecordError, StreamsError
+from ..event import Windowed
+from ..serde import Codec, encode_key, msgpack
 from ..state.store import Change, Store
 from ..state.tables import AggregateState, TableState
 from ..topology.node import (
@@ -39,14 +40,12 @@ from ..topology.node import (
 )
 from ..topology.plan import Plan, Subtopology
 from ..topology.shape import Shapes, fields_used, union
-from .blame import processing_error
+from .blame import dead_letter_headers, processing_error
 from .checkpoint import Checkpoint
-from .fuse import Fused, Fuser, slot_names
-from .intake import BadRecord, Chunk, Columns, Intake
+from .fuse import NEVER, Fused, Fuser, slot_names
+from .intake import Chunk, Columns, Headers, Intake
 from .queues import Queues
 
-NEVER = -(1 << 62)
-"""The stream time before any record."""
 FOREVER = 1 << 62
 """The stream time of a partition that holds nothing back."""
 
@@ -125,22 +124,28 @@ class Task:
         self._fused: dict[str, Fused] = {}
         self._intakes: dict[str, Intake] = {}
         self._rows: dict[AggregateNode, Fused] = {}
+        self._above: dict[AggregateNode, AggregateNode | None] = {}  # whose rows it takes
+        self._emitted = NEVER  # the stream time up to which rows of current() are out
         self._table_nodes: dict[str, list[TableNode]] = {}
+        self._blame: Callable[[Exception], None] = _nobody  # whose event is in the loop
         self._build(plan, Shapes())
 
     # Building -----------------------------------------------------------------------------
 
     def _build(self, plan: Plan, shapes: Shapes) -> None:
         bindings: dict[Node, Any] = {}
+        goes_on = self._settings.on_error.action != "fail"
+        common = (shapes, bindings, self.stats, self._take_failure if goes_on else None)
         for node in self.subtopology.nodes:
             if isinstance(node, AggregateNode):
                 bindings[node] = self._states[node] = self._aggregate_state(node)
+                self._above[node] = aggregate_above(node)
             elif isinstance(node, TableNode):
                 bindings[node] = self._tables[node] = self._table_state(node)
             elif isinstance(node, SinkNode | RepartitionNode) and node.topic is not None:
                 bindings[node] = self._output(node.topic, node)
         for name, entries in self.subtopology.topics.items():
-            fuser = Fuser(f"{plan.app} {name}", shapes, bindings, self.stats)
+            fuser = Fuser(f"{plan.app} {name}", *common)
             fused = self._fused[name] = fuser.topic(entries)
             tables = [node for node in entries if isinstance(node, TableNode)]
             self._table_nodes[name] = tables
@@ -155,7 +160,7 @@ class Task:
             key = f"{name}/{self.partition}"
             self._times[key] = self._checkpoint.times.get(key, NEVER)
         for node, state in self._states.items():
-            fuser = Fuser(f"{plan.app} {node.name}", shapes, bindings, self.stats)
+            fuser = Fuser(f"{plan.app} {node.name}", *common)
             self._rows[node] = fuser.rows(node)
             if node.late is not None:
                 state.late_events = self._output(node.late, node)
@@ -225,11 +230,16 @@ class Task:
         """Take one fetched batch of the task's partition of `topic`."""
         if not len(columns.offsets):
             return
+        key = f"{topic}/{self.partition}"
         chunk, bad = self._intakes[topic].open(columns)
-        for record in bad:
-            self._decode_failed(topic, record)
         self.stats.records_in += len(chunk) + len(bad)
-        self.queues.put(f"{topic}/{self.partition}", chunk)
+        for record in bad:
+            record.error.partition = self.partition
+            if self._decode_policy(topic).action == "fail":
+                raise record.error
+        chunk.bad += bad
+        if not self.queues.put(key, chunk):
+            self._pass(key, chunk, chunk.next_offset)
 
     def table_rows(self, topic: str, columns: Columns, end: int) -> None:
         """Apply a batch below offset `end` to the tables of `topic` alone: a restore."""
@@ -249,10 +259,16 @@ class Task:
             if self._table_nodes[topic]:
                 self._update_tables(topic, chunk, start, stop)
             self._run(key, self._fused[topic], chunk, start, stop)
-            self._checkpoint.positions[key] = (
-                chunk.next_offset if stop == len(chunk) else chunk.offsets[stop]
-            )
+            self._pass(key, chunk, chunk.next_offset if stop == len(chunk) else chunk.offsets[stop])
             yield key
+
+    def _pass(self, key: str, chunk: Chunk, position: int) -> None:
+        """Note that a partition is done below `position`, bad records there set aside."""
+        self._checkpoint.positions[key] = position
+        while chunk.bad and chunk.bad[0].offset < position:
+            bad = chunk.bad.pop(0)
+            policy = self._decode_policy(key.rpartition("/")[0])
+            self._set_aside(policy, bad.error, bad.key, bad.value, bad.timestamp, bad.headers)
 
     def _update_tables(self, topic: str, chunk: Chunk, start: int, stop: int) -> None:
         for node in self._table_nodes[topic]:
@@ -283,6 +299,12 @@ class Task:
             for c in fused.columns
         ]
         events = zip(*rows, strict=False)
+
+        def blame(exc: Exception) -> None:
+            done = len(times) - operator.length_hint(ticks)
+            self._failed(fused, exc, key, chunk, start + done - 1)
+
+        self._blame = blame
         while True:
             try:
                 if strict:
@@ -296,7 +318,7 @@ class Task:
                 done = len(times) - operator.length_hint(ticks)
                 own = max(own, *times[:done])
                 self._times[key] = own
-                self._failed(fused, exc, key, chunk, start + done - 1)
+                blame(exc)
         self._times[key] = after
 
     def _none_late(self, earliest: int, stream_time: int) -> bool:
@@ -311,46 +333,65 @@ class Task:
 
     # Failures -----------------------------------------------------------------------------
 
-    def _decode_failed(self, topic: str, record: BadRecord) -> None:
-        policy = self._intakes[topic].topic.on_decode_error or self._settings.on_decode_error
-        error = record.error
-        error.partition = self.partition
+    def _decode_policy(self, topic: str) -> Policy:
+        return self._intakes[topic].topic.on_decode_error or self._settings.on_decode_error
+
+    def _take_failure(self, exc: Exception) -> None:
+        """Take what a branch of the loop has raised, so that the others go on."""
+        self._blame(exc)
+
+    def _failed(self, fused: Fused, exc: Exception, key: str, chunk: Chunk, i: int) -> None:
+        offset = chunk.offsets[i]
+        error = processing_error(exc, fused, key.rpartition("/")[0], self.partition, offset)
+        if self._settings.on_error.action == "fail":
+            self._checkpoint.positions[key] = offset
+            raise error from exc
+        raw_key = chunk.raw_keys[i] if chunk.raw_keys else None
+        headers = chunk.headers[i] if chunk.headers is not None else ()
+        self.set_aside(error, raw_key, chunk.raws[i], chunk.times[i], headers)
+
+    def _row_failed(
+        self, node: AggregateNode, exc: Exception, window: int, group: Any, accumulator: Any
+    ) -> None:
+        error = processing_error(exc, self._rows[node], node.name, self.partition, -1)
+        error.topic = ""  # no one record is at fault
+        error.__cause__ = exc
+        size_ms = node.windows.size_ms if node.windows else 0
+        key = Windowed(group, window, window + size_ms) if node.windows else group
+        state = msgpack.encode(accumulator)
+        self.set_aside(error, encode_key(key), state, accumulator.at, ())
+
+    def set_aside(
+        self,
+        error: RecordError,
+        key: bytes | None,
+        value: bytes | None,
+        time: int,
+        headers: Headers,
+    ) -> None:
+        """Do what the app's policy says with an event or a result that failed."""
+        self._set_aside(self._settings.on_error, error, key, value, time, headers)
+
+    def _set_aside(
+        self,
+        policy: Policy,
+        error: RecordError,
+        key: bytes | None,
+        value: bytes | None,
+        time: int,
+        headers: Headers,
+    ) -> None:
         if policy.action == "fail":
             raise error
         self.stats.failed += 1
-        if policy.action == "dead_letter":
-            self._dead_letter(policy, error, record.key, record.value, record)
-
-    def _failed(self, fused: Fused, exc: Exception, key: str, chunk: Chunk, i: int) -> None:
-        topic = key.rpartition("/")[0]
-        offset = chunk.offsets[i]
-        error = processing_error(exc, fused, topic, self.partition, offset)
-        policy = self._settings.on_error
-        if policy.action == "fail":
-            self._checkpoint.positions[key] = offset
-            raise error from exc
-        self.stats.failed += 1
-        if policy.action == "dead_letter":
-            headers = chunk.headers[i] if chunk.headers is not None else ()
-            record = BadRecord(offset, chunk.times[i], None, None, headers, error)
-            self._dead_letter(policy, error, chunk.raw_keys[i], chunk.raws[i], record)
-
-    def _dead_letter(
-        self, policy: Policy, error: Any, key: bytes | None, value: bytes | None, at: BadRecord
-    ) -> None:
+        if policy.action != "dead_letter":
+            return
         output = self._dead.get(policy.topic)
         if output is None:
             output = self._dead[policy.topic] = Output(Topic(policy.topic), None)
             self.outputs.append(output)
-        where = {
-            "topic": error.topic,
-            "partition": self.partition,
-            "offset": at.offset,
-            "operator": error.operator,
-            "error": error,
-        }
-        told = tuple((f"millstream-{k}", str(v).encode()) for k, v in where.items())
-        output.events.append((key, value, at.timestamp, (*at.headers, *told)))
+        told = dead_letter_headers(error, self.partition)
+        output.events.append((key, value, time, (*headers, *told)))
 
     # Time ---------------------------------------------------------------------------------
 
@@ -378,11 +419,10 @@ class Task:
         At the end of bounded input (`at_end`) every window of a `final()` aggregate closes;
         those of `current()` have sent all they have to say, and stay open for later input.
         """
-        now = self.stream_time
         for node, state in self._states.items():
             if node.windows is None:
                 continue
-            bound = node.windows.closed_before(now, node.grace_ms)
+            bound = node.windows.closed_before(self._time_of(node), node.grace_ms)
             if at_end and node.emit == "final":
                 bound = max(state.open, default=bound - 1) + 1
             for window in state.closable(bound):
@@ -393,6 +433,19 @@ class Task:
                     self._emit(node, window, state.dirty[window])
                 self._deletes += state.drop(window)
                 yield node.name, window
+            # A partition that was idle may come back with an earlier time: closed stays closed.
+            state.closed_before = max(state.closed_before, bound)
+
+    def _time_of(self, node: AggregateNode) -> int:
+        """Return the stream time at an aggregate.
+
+        One that takes the rows of another goes only as far as those rows have come: rows of
+        windows that are still open are yet to come, and are not late when they do.
+        """
+        above = self._above[node]
+        if above is None:
+            return self.stream_time
+        return self._states[above].closed_before if above.emit == "final" else self._emitted
 
     def emit_current(self) -> None:
         """Send the rows of `current()` aggregates that were touched since the last commit."""
@@ -400,13 +453,20 @@ class Task:
             if node.emit == "current":
                 for window, accumulators in state.touched():
                     self._emit(node, window, accumulators)
+        self._emitted = self.stream_time
 
     def _emit(self, node: AggregateNode, window: int, accumulators: dict[Any, Any]) -> None:
         if not node.children:
             return
         fused = self._rows[node]
-        items = iter(list(accumulators.items()))
-        now = self.stream_time
+        pairs = list(accumulators.items())
+        items = iter(pairs)
+        now = self._states[node].closed_before if node.emit == "final" else self._emitted
+
+        def blame(exc: Exception) -> None:
+            self._row_failed(node, exc, window, *pairs[-operator.length_hint(items) - 1])
+
+        self._blame = blame
         while True:
             try:
                 fused.strict(items, window, now, FOREVER)
@@ -414,10 +474,7 @@ class Task:
             except StreamsError:
                 raise
             except Exception as exc:
-                error = processing_error(exc, fused, node.name, self.partition, -1)
-                if self._settings.on_error.action == "fail":
-                    raise error from exc
-                self.stats.failed += 1
+                blame(exc)
 
     # Commit -------------------------------------------------------------------------------
 
@@ -435,8 +492,15 @@ class Task:
         """Return what changed since the last call: for the changelog, and in tables alone."""
         logged = self._deletes
         self._deletes = []
-        for state in self._states.values():
-            logged = logged + state.commit()
+        for node, state in self._states.items():
+            try:
+                logged = logged + state.commit()
+            except Exception as exc:
+                raise ProcessingError(
+                    f"{type(exc).__name__}: {exc}, in the state of {node.name} at {node.site}",
+                    operator=node.operator,
+                    site=node.site,
+                ) from exc
         tables = [change for table in self._tables.values() for change in table.commit()]
         return logged, tables
 
@@ -474,3 +538,19 @@ def accumulator_type(node: AggregateNode) -> type[msgspec.Struct]:
         fields += [(n, slot.kind, slot.default) for n, slot in zip(names, slots, strict=True)]
     fields.append(("at", int, NEVER))
     return msgspec.defstruct("Accumulator", fields, array_like=True, gc=False)
+
+
+def aggregate_above(node: Node) -> AggregateNode | None:
+    """Return the aggregate whose rows come to `node` inside its subtopology, or None."""
+    for parent in node.parents:
+        if isinstance(parent, AggregateNode):
+            return parent
+        if not (isinstance(parent, RepartitionNode) and parent.topic is not None):
+            above = aggregate_above(parent)
+            if above is not None:
+                return above
+    return None
+
+
+def _nobody(exc: Exception) -> None:
+    raise AssertionError("nothing is in the loop") from exc

@@ -29,9 +29,10 @@ from ..errors import StateStoreError
 from ..state.store import Store
 from ..topology.plan import Plan, Subtopology
 from .checkpoint import CHECKPOINT_KEY, Checkpoint, encode_checkpoint
+from .fuse import NEVER
 from .outbox import Outbox
 from .restore import Marks, find_marks, replay_changelog, replay_tables, write_meta
-from .task import FOREVER, NEVER, Settings, Task
+from .task import FOREVER, Settings, Task
 
 logger = logging.getLogger(__name__)
 
@@ -99,6 +100,8 @@ class Worker:
         self._clock = clock
         self._options = options
         self.tasks: list[Task] = []
+        self._clients: tuple[Consumer | Producer, ...] = ()
+        self._stores: list[Store] = []
         self._readers: dict[TopicPartition, Task] = {}
         self._marks: dict[str, Marks] = {}
         self._table_ends: dict[str, dict[str, int]] = {}
@@ -124,9 +127,9 @@ class Worker:
         self._log_producer = Producer(
             log=self._transport, acks="all", max_request_size=COMMIT_BYTES_MAX
         )
-        await self._producer.start()
-        await self._log_producer.start()
-        await self._consumer.start()
+        self._clients = (self._consumer, self._producer, self._log_producer)
+        for client in self._clients:
+            await client.start()
         self._outbox = Outbox(
             self._producer, self._log_producer, self._partitions, self._options.settings
         )
@@ -137,6 +140,7 @@ class Worker:
 
     async def _start_task(self, subtopology: Subtopology, partition: int) -> None:
         store = self._make_store(subtopology, partition)
+        self._stores.append(store)
         changelog = TopicPartition(self._plan.changelog(subtopology), partition)
         show = self._options.show
         checkpoint, meta = Checkpoint(), None
@@ -184,11 +188,10 @@ class Worker:
 
     async def close(self) -> None:
         """Close clients and stores; what is not committed is replayed by the next start."""
-        await self._consumer.stop()
-        await self._producer.stop()
-        await self._log_producer.stop()
-        for task in self.tasks:
-            task.store.close()
+        for client in self._clients:
+            await client.stop()
+        for store in self._stores:
+            store.close()
 
     # The loop -------------------------------------------------------------------------------
 
@@ -324,6 +327,7 @@ class Worker:
         return self._partitions[topic]
 
     async def _close_input(self, subtopology: Subtopology) -> None:
+        await self.commit()  # rows of current() are input of windows over them
         for task in self.tasks:
             if task.subtopology is subtopology:
                 self._close_windows(task, at_end=True)

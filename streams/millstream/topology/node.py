@@ -279,7 +279,8 @@ class AggregateNode(Node):
     def schema(self) -> str:
         """Return the text by which a store knows that it is this aggregate's."""
         kinds = ",".join(f"{name}:{agg.name}" for name, agg in self.aggregates.items())
-        return f"{kinds}|{self.windows or 'no windows'}|{self.emit}"
+        key = ",".join(name or "key" for name in self.columns)
+        return f"{kinds}|by {key}|{self.windows or 'no windows'}|{self.emit}"
 
 
 def source_topic(node: Node) -> Topic:

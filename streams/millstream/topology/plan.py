@@ -12,6 +12,7 @@ plan depends on the graph and on partition counts alone.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,6 +31,8 @@ from .node import (
     source_topic,
 )
 from .shape import Shapes, raw_origin
+
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
 
 PartitionsOf = Callable[[str], int]
 """Asks for the partition count of a topic by name."""
@@ -152,7 +155,8 @@ def _repartition_topic(app: str, node: RepartitionNode, names: set[str], shapes:
     columns = "-".join(c.name or "key" for c in node.columns) or "key"
     if node.beside:
         columns = node.beside.topic.name
-    stem = f"{node.flow}-{columns}"
+    # A function or a field may be called what a topic may not.
+    stem = _NOT_IN_NAMES.sub("-", f"{node.flow}-{columns}").strip("-")
     name, n = stem, 2
     while name in names:
         name, n = f"{stem}-{n}", n + 1

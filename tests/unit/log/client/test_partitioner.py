@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import pytest
 from aiokafka.partitioner import murmur2 as aiokafka_murmur2
@@ -41,7 +42,8 @@ def test_a_key_has_one_partition() -> None:
     """The same key goes to the same partition, in range, whatever buffer holds it."""
     partitioner = DefaultPartitioner(100)
     for key in (b"", b"a", b"some key"):
-        found = {partitioner.partition("t", k, 7, 10) for k in (key, bytearray(key))}
+        held: list[Any] = [key, bytearray(key)]
+        found = {partitioner.partition("t", k, 7, 10) for k in held}
         assert found == {partition_for_key(key, 7)}
         assert 0 <= found.pop() < 7
 
