@@ -97,7 +97,8 @@ def line_rows(path: Path) -> Iterator[Row]:
     """Yield the lines of an access log by client; the event time is read from the line later."""
     with path.open("rb") as file:
         for line in file:
-            yield 0, line.partition(b" ")[0], line.rstrip(b"\r\n")
+            line = line.rstrip(b"\r\n")
+            yield 0, line.partition(b" ")[0], line
 
 
 def main() -> None:

@@ -12,12 +12,12 @@ closed by the last; a later URL may leave options out, but not contradict those 
 from __future__ import annotations
 
 import asyncio
-import os
 import urllib.parse
 from collections.abc import Coroutine
 from typing import Any, NamedTuple, TypeVar
 
 from .broker.broker import Broker
+from .client.transport import directory_of
 from .errors import ClosedError, InvalidConfigError
 from .wire.request import Request
 
@@ -67,10 +67,11 @@ class EmbeddedTransport:
 
 async def open_file(url: str) -> EmbeddedTransport:
     """Open the log directory that `url` names. Raises what Broker.open raises."""
-    path, options = _parse(url, "file")
-    if not path:
+    _, options = _parse(url, "file")
+    place = directory_of(url)
+    if not place:
         raise InvalidConfigError(f"log {url!r} names no directory")
-    return await _acquire(_real_path(path), options)
+    return await _acquire(place, options)
 
 
 async def open_memory(url: str) -> EmbeddedTransport:
@@ -127,10 +128,6 @@ def _check_agree(place: str, held: dict[str, Any], asked: dict[str, Any]) -> Non
                 f"{place} is open in this process with {name}={held.get(name, 'its default')}, "
                 f"not {value}"
             )
-
-
-def _real_path(path: str) -> str:
-    return os.path.realpath(os.path.expanduser(path))
 
 
 def _parse(url: str, scheme: str) -> tuple[str, dict[str, Any]]:

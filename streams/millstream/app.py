@@ -58,9 +58,9 @@ class App:
         on_error: what happens to an event at which an operator fails, and to a result that cannot
             be encoded.
         on_decode_error: what happens to a record whose bytes are not its topic's type.
-        topic_configs: configs of the topics that the app creates and that say nothing of their
-            own; by default they keep everything, since results carry event times, which may be
-            long past.
+        topic_configs: configs of the topics that the app creates, below those of the topic itself.
+            They keep everything unless one of the two says otherwise, since results carry event
+            times, which may be long past.
         cached_max: how many accumulators and rows a task keeps in memory beside its store.
     """
 
@@ -95,7 +95,7 @@ class App:
         self.idle_timeout_ms = duration_ms(idle_timeout)
         self.state = state
         self.state_dir = state_dir
-        self.topic_configs = {"retention.ms": "-1"} if topic_configs is None else topic_configs
+        self.topic_configs = {"retention.ms": "-1", **(topic_configs or {})}
         self.on_error = on_error
         self.on_decode_error = on_decode_error
         self.cached_max = cached_max

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .app import App
 
+_MODULE = "__millstream_app__"
+
 
 class RunCommand:
     """`millstream run APP.py`: what `python APP.py` does."""
@@ -37,11 +39,12 @@ def load_app(target: str) -> App:
 
     filename, _, name = target.partition(":")
     path = Path(filename)
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    # Under a name of its own: a file called as another module is does not take its place.
+    spec = importlib.util.spec_from_file_location(_MODULE, path)
     if spec is None or spec.loader is None or not path.is_file():
         raise TopologyError(f"{filename}: no such Python file")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
+    sys.modules[_MODULE] = module
     sys.path.insert(0, str(path.resolve().parent))
     spec.loader.exec_module(module)
     apps = {key: value for key, value in vars(module).items() if isinstance(value, App)}

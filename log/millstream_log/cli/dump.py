@@ -100,7 +100,9 @@ def segments_at(path: str | None, log: str = LOG_DEFAULT) -> list[str]:
         raise CommandError(f"{path}: no such segment, partition or directory")
     found = []
     for folder, folders, names in os.walk(path):
-        folders[:] = sorted(name for name in folders if not name.endswith("-delete"))
+        folders[:] = sorted(
+            name for name in folders if not name.endswith("-delete") and name[0] != "."
+        )
         found += [
             os.path.join(folder, name)
             for name in sorted(names)

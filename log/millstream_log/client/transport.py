@@ -61,6 +61,13 @@ async def open_transport(url: str | os.PathLike[str]) -> Transport:
     return await opener(text)
 
 
+def directory_of(url: str) -> str:
+    """Return the real path of the directory that a bare path or a file URL names."""
+    path = url.removeprefix("file://") if "://" in url else url.removeprefix("file:")
+    path = path.partition("?")[0]
+    return os.path.realpath(os.path.expanduser(path)) if path else ""
+
+
 def scheme_of(url: str) -> str:
     """Return the scheme of a URL; "file" for a bare path and for a drive letter."""
     if url.startswith("file:"):

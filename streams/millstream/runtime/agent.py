@@ -117,7 +117,7 @@ class Agent:
             fetched = await consumer.getcolumns(timeout_ms=0 if ends is not None else 100)
             for at, batches in fetched.items():
                 for columns in batches:
-                    chunk, bad = intake.open(columns)
+                    chunk, bad = intake.open(columns, at.partition)
                     for offset, found in _in_order(chunk, bad):
                         self.records_in += 1
                         if isinstance(found, BadRecord):
@@ -142,7 +142,6 @@ class Agent:
         )  # fmt: skip
 
     async def _set_aside(self, producer: Producer, bad: BadRecord, at: TopicPartition) -> None:
-        bad.error.partition = at.partition
         if self._policy.action == "fail":
             raise bad.error
         self.failed += 1

@@ -128,7 +128,7 @@ class Intake:
         """Return one value, as a table reads it back from its store."""
         return self._any(raw)
 
-    def open(self, columns: Columns) -> tuple[Chunk, list[BadRecord]]:
+    def open(self, columns: Columns, partition: int | None = None) -> tuple[Chunk, list[BadRecord]]:
         """Return the decoded events and the records that could not be decoded."""
         next_offset = columns.offsets[-1] + 1
         if self.topic.internal and columns.keys[-1] == MARK_KEY:
@@ -137,7 +137,7 @@ class Intake:
         try:
             self._open_whole(chunk)
         except Exception:  # one of them is bad: find it, and keep the others
-            return chunk, self._open_each(chunk, columns)
+            return chunk, self._open_each(chunk, columns, partition)
         return chunk, []
 
     def _open_whole(self, chunk: Chunk) -> None:
@@ -169,7 +169,7 @@ class Intake:
             return self._any  # type: ignore[return-value]
         return self._json if is_json(first) else self._msgpack  # type: ignore[return-value]
 
-    def _open_each(self, chunk: Chunk, columns: Columns) -> list[BadRecord]:
+    def _open_each(self, chunk: Chunk, columns: Columns, partition: int | None) -> list[BadRecord]:
         chunk.has_null = False
         bad: list[BadRecord] = []
         good: list[int] = []
@@ -189,7 +189,7 @@ class Intake:
                 time = self._time(value, recorded)
             except Exception as exc:
                 headers = columns.headers[i] if columns.headers is not None else ()
-                error = self._error(columns.offsets[i], exc)
+                error = self._error(partition, columns.offsets[i], exc)
                 bad.append(BadRecord(columns.offsets[i], recorded, raw_key, raw, headers, error))
                 continue
             chunk.has_null = chunk.has_null or raw is None
@@ -212,11 +212,13 @@ class Intake:
             raise ValueError(f"event time {time!r} is not a count of milliseconds >= 0")
         return int(time)
 
-    def _error(self, offset: int, exc: Exception) -> DeserializationError:
+    def _error(self, partition: int | None, offset: int, exc: Exception) -> DeserializationError:
+        place = self.topic.name if partition is None else f"{self.topic.name}-{partition}"
         error = DeserializationError(
-            f"record at offset {offset} of {self.topic.name} cannot be read as "
+            f"record at offset {offset} of {place} cannot be read as "
             f"{getattr(self.topic.value, '__name__', self.topic.value)}: {exc}",
             topic=self.topic.name,
+            partition=-1 if partition is None else partition,
             offset=offset,
             operator="source",
         )

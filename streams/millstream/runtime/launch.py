@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from millstream_log.client.admin import Admin, NewTopic
-from millstream_log.client.transport import Transport, open_transport, scheme_of
+from millstream_log.client.transport import Transport, directory_of, open_transport, scheme_of
 from millstream_log.clock import Clock, SystemClock
 
 from ..errors import TopologyError
@@ -94,7 +94,7 @@ def store_maker(app: App) -> StoreMaker:
     """Return what opens the stores of the app's tasks."""
     if app.state == "memory" or scheme_of(app.log) == "memory":
         return memory_store
-    base = Path(app.state_dir or Path(app.log.partition("?")[0]) / ".state") / app.name
+    base = Path(app.state_dir or Path(directory_of(app.log)) / ".state") / app.name
 
     def on_disk(subtopology: Subtopology, partition: int) -> Store:
         if not subtopology.has_stores:

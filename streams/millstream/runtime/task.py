@@ -231,10 +231,9 @@ class Task:
         if not len(columns.offsets):
             return
         key = f"{topic}/{self.partition}"
-        chunk, bad = self._intakes[topic].open(columns)
+        chunk, bad = self._intakes[topic].open(columns, self.partition)
         self.stats.records_in += len(chunk) + len(bad)
         for record in bad:
-            record.error.partition = self.partition
             if self._decode_policy(topic).action == "fail":
                 raise record.error
         chunk.bad += bad

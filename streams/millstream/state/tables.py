@@ -23,6 +23,9 @@ from ..serde import decode_key, encode_key, key_decoder
 from ..windows import Windows
 from .store import Change, Store
 
+CHECKED_BYTES_MAX = 1024
+"""Accumulators up to this size are tried whether they come back from the store as they are."""
+
 _BIAS = 1 << 63
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -117,6 +120,7 @@ class AggregateState:
             prefix = window_prefix(self.store_id, window)
             for key, accumulator in slots.items():
                 append((prefix + _encode(key), _encode(accumulator)))
+            self._check_first(slots, changes)
             clean = self._clean.setdefault(window, {})
             before = len(clean)
             clean.update(slots)
@@ -127,6 +131,25 @@ class AggregateState:
             self._complete.clear()
             self._cached = 0
         return changes
+
+    def _check_first(self, slots: dict[Any, Any], changes: list[Change]) -> None:
+        """Raise TypeError when an accumulator would not be read back as it is.
+
+        One of each window and commit is looked at, and none that is large: what an aggregate
+        keeps is of one type, and that is what a store could change.
+        """
+        key, accumulator = next(iter(slots.items()), (None, None))
+        data = changes[-len(slots)][1] if slots else None
+        if data is None or len(data) > CHECKED_BYTES_MAX:
+            return
+        again = self._decode(data)
+        # Compared as text too: a NaN is not equal to itself.
+        if again != accumulator and repr(again) != repr(accumulator):
+            raise TypeError(
+                f"the state of key {key!r} would come back from its store as {again}, not "
+                f"{accumulator}; aggregate numbers, text or times with a zone, "
+                "such as ms.apply(str, F.day)"
+            )
 
     def closable(self, bound: int) -> list[int]:
         """Return the open windows that start below `bound`, oldest first."""

@@ -145,7 +145,7 @@ def test_an_agent_follows_the_decode_policy(disk: Any) -> None:
 
     make(ms.fail()).run(until="end", show=False)
     disk.write("clicks", click("/1"), ("bad", b"{", 7), click("/2"))
-    with pytest.raises(ms.DeserializationError, match="offset 1 of clicks") as error:
+    with pytest.raises(ms.DeserializationError, match="offset 1 of clicks-0") as error:
         make(ms.fail()).run(until="end", show=False)
     assert (error.value.partition, error.value.offset) == (0, 1)
     assert seen == ["/1"]

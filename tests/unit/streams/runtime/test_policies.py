@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import decimal
 import json
 import re
 from typing import Any
@@ -53,7 +55,7 @@ def test_decode_fail_stops_the_app_at_the_record() -> None:
         with pytest.raises(ms.DeserializationError) as error:
             driver.send("in", BAD_BYTES)
     assert (error.value.topic, error.value.partition, error.value.offset) == ("in", 0, 1)
-    assert "record at offset 1 of in cannot be read as Click" in str(error.value)
+    assert "record at offset 1 of in-0 cannot be read as Click" in str(error.value)
 
 
 @pytest.mark.parametrize("on_topic", [False, True])
@@ -437,6 +439,25 @@ def test_a_state_that_cannot_be_written_is_told_by_line() -> None:
         with app.test() as driver:
             with pytest.raises(ms.ProcessingError, match=r"test_policies.py:\d+"):
                 driver.send("in", GOOD)
+
+
+class Day(ms.Record):
+    day: datetime.date
+    price: decimal.Decimal
+
+
+@pytest.mark.parametrize("aggregate", [ms.count_distinct(F.day), ms.last(F.price)])
+def test_a_state_that_would_come_back_as_another_is_refused(aggregate: Any) -> None:
+    """A value that a store would read back as text is refused at once, not after a restart."""
+    app = ms.App("p", log="memory://p")
+
+    @app.stream(app.topic("in", value=Day))
+    def flow(events: Any) -> None:
+        events.group_all().agg(x=aggregate)
+
+    with app.test() as driver:
+        with pytest.raises(ms.ProcessingError, match=r"come back .*ms\.apply\(str, F\.day\)"):
+            driver.send("in", Day(datetime.date(2024, 1, 2), decimal.Decimal("1.5")))
 
 
 def test_a_result_that_the_log_refuses_is_a_production_error() -> None:
