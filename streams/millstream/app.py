@@ -238,7 +238,10 @@ class App:
         """
         import asyncio
 
-        return asyncio.run(self.serve(until=until, show=show))
+        from .runtime.launch import fewer_collections
+
+        with fewer_collections():
+            return asyncio.run(self.serve(until=until, show=show))
 
     async def serve(self, *, until: Literal["end"] | None = None, show: bool = True) -> Report:
         """Run as `run` does, inside a loop that runs already."""

@@ -90,7 +90,10 @@ class Windowed(Grouped):
         self._grace_ms = grace_ms
 
     def late(self, topic: str | Topic) -> Windowed:
-        """Send events that come when all their windows are closed to `topic`, once each."""
+        """Send events that come when all their windows are closed to `topic`, once each.
+
+        The header ``millstream-late`` says, as JSON, which windows an event has missed.
+        """
         self._late = self._stream._topic_of(topic)
         return self
 

@@ -10,9 +10,10 @@ closed.
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,22 @@ if TYPE_CHECKING:
 
 INTERNAL_SEGMENT_BYTES = 64 << 20
 """Segments of internal topics are small, so that what is done with goes soon."""
+
+
+@contextmanager
+def fewer_collections() -> Iterator[None]:
+    """Let the collector of cycles look seldom: events come in thousands and hold no cycles.
+
+    Looking at every 700th new object costs a job a sixth of its time.
+    """
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 async def serve(app: App, *, until_end: bool, show: bool) -> Report:

@@ -41,12 +41,19 @@ def fail() -> Policy:
 
 
 def skip() -> Policy:
-    """Leave a record that fails out, and count it."""
+    """Leave a record that fails out, and count it.
+
+    It is left out from the operator on at which it failed; other flows and branches have it.
+    """
     return SKIP
 
 
 def dead_letter(topic: str) -> Policy:
-    """Put a record that fails into `topic`, with headers that say where and why."""
+    """Put a record that fails into `topic`, with headers that say where and why.
+
+    The record is as it came: bytes, time, headers. A result that cannot be written is set aside
+    as its text, and a row at which an operator fails as its accumulator, under the row's key.
+    """
     return Policy("dead_letter", topic)
 
 
