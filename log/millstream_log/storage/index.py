@@ -29,7 +29,27 @@ NO_TIMESTAMP = -1
 _TIME_ENTRY = struct.Struct(">qI")
 
 
-class OffsetIndex:
+class _Index:
+    """What both indexes know of their file: how many entries it holds."""
+
+    _offsets: array[int]
+    _saved: int
+
+    @property
+    def is_saved(self) -> bool:
+        """Tell whether the file holds every entry."""
+        return self._saved == len(self._offsets)
+
+    def saved(self) -> None:
+        """Note that the file holds every entry."""
+        self._saved = len(self._offsets)
+
+    def forget_saved(self) -> None:
+        """Note that the file may hold nothing."""
+        self._saved = 0
+
+
+class OffsetIndex(_Index):
     """Where batches begin, for some of them."""
 
     __slots__ = ("_offsets", "_positions", "_saved", "base_offset", "entries_max")
@@ -96,19 +116,6 @@ class OffsetIndex:
             both.byteswap()
         return both.tobytes()
 
-    @property
-    def is_saved(self) -> bool:
-        """Tell whether the file holds every entry."""
-        return self._saved == len(self._offsets)
-
-    def saved(self) -> None:
-        """Note that the file holds every entry."""
-        self._saved = len(self._offsets)
-
-    def forget_saved(self) -> None:
-        """Note that the file may hold nothing."""
-        self._saved = 0
-
     def load(self, data: bytes, log_size: int) -> None:
         """Take the entries of a file. Raises CorruptRecordError when they cannot be right."""
         both = array("I", data[: len(data) // OFFSET_ENTRY_BYTES * OFFSET_ENTRY_BYTES])
@@ -125,7 +132,7 @@ class OffsetIndex:
         self._offsets, self._positions, self._saved = offsets, positions, len(offsets)
 
 
-class TimeIndex:
+class TimeIndex(_Index):
     """The largest timestamp so far, at some offsets."""
 
     __slots__ = ("_offsets", "_saved", "_timestamps", "base_offset", "entries_max")
@@ -176,19 +183,6 @@ class TimeIndex:
         """Return the entries from number `start` on as the file has them."""
         pairs = zip(self._timestamps[start:], self._offsets[start:], strict=True)
         return b"".join([_TIME_ENTRY.pack(timestamp, offset) for timestamp, offset in pairs])
-
-    @property
-    def is_saved(self) -> bool:
-        """Tell whether the file holds every entry."""
-        return self._saved == len(self._offsets)
-
-    def saved(self) -> None:
-        """Note that the file holds every entry."""
-        self._saved = len(self._offsets)
-
-    def forget_saved(self) -> None:
-        """Note that the file may hold nothing."""
-        self._saved = 0
 
     def load(self, data: bytes, log_size: int) -> None:
         """Take the entries of a file. Raises CorruptRecordError when they cannot be right."""

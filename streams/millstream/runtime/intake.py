@@ -69,8 +69,8 @@ class Chunk:
     """Decoded events of one record batch; `start` is the first not yet processed."""
 
     __slots__ = (
-        "bad", "has_null", "headers", "keys", "next_offset", "offsets", "raw_keys", "raws", "start",
-        "times", "values",
+        "_earliest", "_latest", "bad", "has_null", "headers", "keys", "next_offset", "offsets",
+        "raw_keys", "raws", "start", "times", "values",
     )  # fmt: skip
 
     def __init__(self, columns: Columns, next_offset: int) -> None:
@@ -81,6 +81,8 @@ class Chunk:
         self.keys: Sequence[Any] = ()
         self.values: Sequence[Any] = ()
         self.times: list[int] = columns.timestamps
+        self._earliest: int | None = None
+        self._latest: int | None = None
         self.has_null = False
         self.bad: list[BadRecord] = []  # what could not be decoded, until it is set aside
         self.start = 0
@@ -88,6 +90,24 @@ class Chunk:
 
     def __len__(self) -> int:
         return len(self.times)
+
+    def forget_bounds(self) -> None:
+        """Note that the event times have changed."""
+        self._earliest = self._latest = None
+
+    @property
+    def earliest(self) -> int:
+        """Return the smallest event time in the chunk."""
+        if self._earliest is None:
+            self._earliest = min(self.times)
+        return self._earliest
+
+    @property
+    def latest(self) -> int:
+        """Return the largest event time in the chunk."""
+        if self._latest is None:
+            self._latest = max(self.times)
+        return self._latest
 
     def keep(self, indexes: list[int]) -> None:
         """Keep only the records at these indexes of the raw columns."""
@@ -116,6 +136,7 @@ class Intake:
         self.needs_keys = with_keys or topic.internal  # an internal topic's marks are told by key
         self._decode_key = decode_key if topic.key is Any else key_decoder(topic.key)
         self._event_time = _extractor(topic)
+        self._has_int_times = _is_int_field(topic)
         needed = used
         if topic.timestamp is not None:
             needed = union((used, fields_of(topic.timestamp, VALUE)))
@@ -151,7 +172,8 @@ class Intake:
             chunk.values = [decode(raw) for raw in chunk.raws]
         if self._event_time is not None and chunk.times:
             chunk.times = list(map(self._event_time, chunk.values))
-            if min(chunk.times) < 0 or set(map(type, chunk.times)) != {int}:
+            whole = self._has_int_times or set(map(type, chunk.times)) == {int}
+            if not whole or chunk.earliest < 0:
                 raise ValueError("event times are looked at one by one")
 
     def _keys(self, raw_keys: list[bytes | None]) -> list[Any]:
@@ -199,6 +221,7 @@ class Intake:
             times.append(time)
         chunk.keep(good)
         chunk.keys, chunk.values, chunk.times = keys, values, times
+        chunk.forget_bounds()
         return bad
 
     def _time(self, value: Any, recorded: int) -> int:
@@ -243,6 +266,17 @@ def _extractor(topic: Topic) -> Callable[[Any], Any] | None:
     if len(path) == 1 and access == "mapping":
         return operator.itemgetter(path[0])
     return timestamp
+
+
+def _is_int_field(topic: Topic) -> bool:
+    """Tell whether decoding alone makes sure that every event time is an int."""
+    kind, timestamp = topic.value, topic.timestamp
+    if topic.codec is not None or shape_of_type(kind).access != "struct":
+        return False
+    return any(
+        info.type is int and repr(timestamp) == f"F.{info.name}"
+        for info in msgspec.structs.fields(kind)
+    )
 
 
 def reduced(kind: Any, used: Iterable[str] | None) -> Any:

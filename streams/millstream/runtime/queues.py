@@ -48,7 +48,10 @@ class Queues:
 
     def latest(self, key: str) -> int:
         """Return the largest event time that waits in a partition; one must be waiting."""
-        return max(max(chunk.times[chunk.start :]) for chunk in self._chunks[key])
+        return max(
+            max(chunk.times[chunk.start :]) if chunk.start else chunk.latest
+            for chunk in self._chunks[key]
+        )
 
     def next_run(self, before: dict[str, int], horizon: int) -> Run | None:
         """Take the next run of events up to time `horizon`; None when there is none.
@@ -67,7 +70,7 @@ class Queues:
         start, stop = chunk.start, len(chunk)
         bound = min(horizon, heads[1][0]) if len(heads) > 1 else horizon
         times = chunk.times
-        if max(times[start:]) > bound:
+        if chunk.latest > bound and max(times[start:]) > bound:
             stop = next(i for i in range(start, stop) if times[i] > bound)
         limit = before.get(key)
         if limit is not None and chunk.offsets[start] < limit <= chunk.offsets[stop - 1]:

@@ -283,9 +283,9 @@ class Task:
         times = chunk.times if whole else chunk.times[start:stop]
         others = self._others(key)
         own = self._times[key]
-        latest = max(times)
-        after = max(own, latest)
-        strict = chunk.has_null or not self._none_late(min(times), min(after, others))
+        after = max(own, chunk.latest if whole else max(times))
+        earliest = chunk.earliest if whole else min(times)
+        strict = chunk.has_null or not self._none_late(earliest, min(after, others))
         ticks = iter(times)
         columns = {
             "k": chunk.keys,
