@@ -32,6 +32,7 @@ _TIME_ENTRY = struct.Struct(">qI")
 class _Index:
     """What both indexes know of their file: how many entries it holds."""
 
+    __slots__ = ()
     _offsets: array[int]
     _saved: int
 
