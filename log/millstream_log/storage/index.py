@@ -32,7 +32,7 @@ _TIME_ENTRY = struct.Struct(">qI")
 class _Index:
     """What both indexes know of their file: how many entries it holds."""
 
-    __slots__ = ()
+    __slots__ = ("_offsets", "_saved")
     _offsets: array[int]
     _saved: int
 
@@ -53,7 +53,7 @@ class _Index:
 class OffsetIndex(_Index):
     """Where batches begin, for some of them."""
 
-    __slots__ = ("_offsets", "_positions", "_saved", "base_offset", "entries_max")
+    __slots__ = ("_positions", "base_offset", "entries_max")
 
     def __init__(self, base_offset: int, bytes_max: int) -> None:
         self.base_offset = base_offset
@@ -136,7 +136,7 @@ class OffsetIndex(_Index):
 class TimeIndex(_Index):
     """The largest timestamp so far, at some offsets."""
 
-    __slots__ = ("_offsets", "_saved", "_timestamps", "base_offset", "entries_max")
+    __slots__ = ("_timestamps", "base_offset", "entries_max")
 
     def __init__(self, base_offset: int, bytes_max: int) -> None:
         self.base_offset = base_offset
