@@ -20,7 +20,7 @@ import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, Any
 
 from load import Row, load
 
@@ -105,14 +105,23 @@ def destinations(flights):
     )
 
 
-def csv_rows(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a CSV file, also one inside a zip; ``NA`` is None."""
+def open_csv(path: Path) -> IO[bytes]:
+    """Open a CSV file, also one inside a zip."""
     if path.suffix == ".zip":
         archive = zipfile.ZipFile(path)
-        text: TextIO = io.TextIOWrapper(archive.open(archive.namelist()[0]), "utf-8")
-    else:
-        text = path.open(encoding="utf-8", newline="")
-    with text:
+        return archive.open(archive.namelist()[0])
+    return path.open("rb")
+
+
+def count_rows(path: Path) -> int:
+    """Return how many rows a CSV file has below its header, without reading them as CSV."""
+    with open_csv(path) as file:
+        return sum(1 for _ in file) - 1
+
+
+def csv_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a CSV file; ``NA`` is None."""
+    with io.TextIOWrapper(open_csv(path), "utf-8", newline="") as text:
         for row in csv.DictReader(text):
             yield {name: None if value == "NA" else value for name, value in row.items()}
 
@@ -148,8 +157,7 @@ def load_folder(folder: Path, log: str, partitions: int) -> int:
     fresh = load(log, "planes", table_rows(folder / "planes.csv", "tailnum"), 3_322, partitions)
     fresh += load(log, "airports", table_rows(folder / "airports.csv", "faa"), 1_458, partitions)
     for path in sorted([*folder.glob("flights*.csv"), *folder.glob("flights*.csv.zip")]):
-        total = sum(1 for _ in csv_rows(path))
-        fresh += load(log, "flights", flight_rows(path), total, partitions)
+        fresh += load(log, "flights", flight_rows(path), count_rows(path), partitions)
     return fresh
 
 

@@ -287,12 +287,9 @@ class Task:
         earliest = chunk.earliest if whole else min(times)
         strict = chunk.has_null or not self._none_late(earliest, min(after, others))
         ticks = iter(times)
-        columns = {
-            "k": chunk.keys,
-            "v": chunk.values,
-            "h": chunk.headers if chunk.headers is not None else [()] * len(chunk),
-            "r": chunk.raws,
-        }
+        columns = {"k": chunk.keys, "v": chunk.values, "r": chunk.raws}
+        if "h" in fused.columns:
+            columns["h"] = chunk.headers if chunk.headers is not None else [()] * len(chunk)
         rows = [
             ticks if c == "t" else columns[c] if whole else columns[c][start:stop]
             for c in fused.columns

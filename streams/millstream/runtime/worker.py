@@ -195,7 +195,7 @@ class Worker:
 
     # The loop -------------------------------------------------------------------------------
 
-    async def run(self, *, until_end: bool, on_round: Callable[[int], None] | None = None) -> None:
+    async def run(self, *, until_end: bool) -> None:
         """Process until asked to stop, or until all input there is now has been read."""
         begun = self._clock.monotonic()
         internal = self._plan.internal
@@ -207,8 +207,6 @@ class Worker:
         while not self._stopping:
             taken = await self.round(timeout_ms=0 if until_end else 100, ends=ends)
             await asyncio.sleep(0)  # a full log answers at once: let signals and acks have a turn
-            if on_round is not None:
-                on_round(taken)
             if self._clock.monotonic() >= next_commit:
                 await self.commit()
                 if self._clock.monotonic() >= next_purge:

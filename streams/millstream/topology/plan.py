@@ -24,7 +24,6 @@ from .node import (
     JoinNode,
     Node,
     RepartitionNode,
-    SinkNode,
     SourceNode,
     TableNode,
     Topic,
@@ -247,8 +246,3 @@ def _upstream_first(subtopologies: list[Subtopology]) -> list[Subtopology]:
     for subtopology in subtopologies:
         visit(subtopology)
     return ordered
-
-
-def sinks_of(subtopology: Subtopology) -> list[SinkNode]:
-    """Return the sinks of a subtopology."""
-    return [node for node in subtopology.nodes if isinstance(node, SinkNode)]
