@@ -57,21 +57,30 @@ class ErrorCode(enum.IntEnum):
     INVALID_PRODUCER_EPOCH = 47
     INVALID_TXN_STATE = 48
     INVALID_PRODUCER_ID_MAPPING = 49
+    INVALID_TRANSACTION_TIMEOUT = 50
     CONCURRENT_TRANSACTIONS = 51
+    TRANSACTION_COORDINATOR_FENCED = 52
+    OPERATION_NOT_ATTEMPTED = 55
     KAFKA_STORAGE_ERROR = 56
     LOG_DIR_NOT_FOUND = 57
     UNKNOWN_PRODUCER_ID = 59
     NON_EMPTY_GROUP = 68
     GROUP_ID_NOT_FOUND = 69
+    FETCH_SESSION_ID_NOT_FOUND = 70
     FENCED_LEADER_EPOCH = 74
     UNKNOWN_LEADER_EPOCH = 75
     UNSUPPORTED_COMPRESSION_TYPE = 76
     OFFSET_NOT_AVAILABLE = 78
+    MEMBER_ID_REQUIRED = 79
+    GROUP_MAX_SIZE_REACHED = 81
+    FENCED_INSTANCE_ID = 82
     GROUP_SUBSCRIBED_TO_TOPIC = 86
     INVALID_RECORD = 87
     UNSTABLE_OFFSET_COMMIT = 88
     PRODUCER_FENCED = 90
     UNKNOWN_TOPIC_ID = 100
+    TRANSACTIONAL_ID_NOT_FOUND = 105
+    TRANSACTION_ABORTABLE = 120
 
 
 class LogError(Exception):
@@ -137,10 +146,31 @@ class UnknownTopicOrPartitionError(BrokerError):
     retriable = True
 
 
+class UnknownTopicIdError(BrokerError):
+    """No topic has this id; it may have been deleted, and made again under its name."""
+
+    code = ErrorCode.UNKNOWN_TOPIC_ID
+    retriable = True
+
+
 class NotLeaderOrFollowerError(BrokerError):
     """Another broker leads this partition now; ask for the metadata again."""
 
     code = ErrorCode.NOT_LEADER_OR_FOLLOWER
+    retriable = True
+
+
+class FencedLeaderEpochError(BrokerError):
+    """The asker knows an older leader of this partition than the present one."""
+
+    code = ErrorCode.FENCED_LEADER_EPOCH
+    retriable = True
+
+
+class UnknownLeaderEpochError(BrokerError):
+    """The asker knows a newer leader of this partition than this broker does."""
+
+    code = ErrorCode.UNKNOWN_LEADER_EPOCH
     retriable = True
 
 

@@ -43,6 +43,12 @@ def files_of(log_dir: LogDir, partition: TopicPartition) -> list[Path]:
     return sorted(Path(log_dir.path, str(partition)).glob("0*"))
 
 
+def records_in(log: PartitionLog) -> int:
+    """Return how many records the batches of all segments hold."""
+    batches = [header for segment in log.segments for _, header in segment.walk(checked_from=0)]
+    return sum(header.count for header in batches)
+
+
 def check_all(kafka_dir: Path, files: list[Path], count: int) -> None:
     """Dump every file in each of the tool's ways; `count` records are to be seen."""
     logs = [path for path in files if path.suffix == ".log"]
@@ -96,9 +102,7 @@ def test_a_compacted_log_has_no_fault(tmp_path: Path, kafka_dir: Path) -> None:
     log.flush()
     assert log.compact(NOW + 90_000_000) > 0
     fill(log, 5)
-    count = 0
-    for segment in log.segments:
-        count += sum(header.count for _, header in segment.walk(checked_from=0))
+    count = records_in(log)
     log_dir.close()
     check_all(kafka_dir, files_of(log_dir, partition), count)
 
@@ -160,6 +164,83 @@ def test_a_snapshot_says_what_producers_did(tmp_path: Path, kafka_dir: Path) -> 
     assert "coordinatorEpoch: 9" in said
     logs = [path for path in files_of(log_dir, partition) if path.suffix == ".log"]
     assert "endTxnMarker: COMMIT" in dump(kafka_dir, logs, "--deep-iteration")
+
+
+def write_in_transactions(log: PartitionLog, seed: int) -> None:
+    """Append 200 batches and markers of three producers, half of the transactions aborted."""
+    chance = random.Random(seed)
+    sequences = dict.fromkeys((5, 6, 7), 0)
+    for known in log.describe_producers():
+        sequences[known.producer_id] = known.last_sequence + 1
+    for number in range(200):
+        producer_id = chance.choice(list(sequences))
+        if chance.random() < 0.3:
+            data = encode_marker(
+                Marker(chance.choice(list(MarkerType)), 1),
+                timestamp_ms=NOW + number,
+                producer_id=producer_id,
+                producer_epoch=0,
+            )
+        else:
+            data = encode_columns(
+                [NOW + number] * 3,
+                [b"key-%d" % chance.randrange(20) for _ in range(3)],
+                [chance.randbytes(100) for _ in range(3)],
+                producer_id=producer_id,
+                producer_epoch=0,
+                base_sequence=sequences[producer_id],
+                is_transactional=True,
+            )
+            sequences[producer_id] += 3
+        log.append(data, now_ms=NOW, coordinator=True)
+    log.high_watermark = log.log_end_offset
+
+
+def check_transactions(kafka_dir: Path, log: PartitionLog, files: list[Path]) -> None:
+    """Let Kafka read each transaction index and print the entries that the log has."""
+    indexes = [path for path in files if path.suffix == ".txnindex"]
+    expected = [
+        f"version: 0 producerId: {entry.producer_id} firstOffset: {entry.first_offset}"
+        f" lastOffset: {entry.last_offset} lastStableOffset: {entry.last_stable_offset}"
+        for segment in log.segments
+        for entry in segment.aborted()
+    ]
+    said = dump(kafka_dir, indexes)
+    assert len(indexes) > 1
+    assert [line for line in said.splitlines() if line.startswith("version:")] == expected
+    logs = [path for path in files if path.suffix == ".log"]
+    said = dump(kafka_dir, logs, "--deep-iteration")
+    assert said.count("endTxnMarker: ABORT") >= len(expected)
+
+
+def test_a_log_with_transactions_has_no_fault(tmp_path: Path, kafka_dir: Path) -> None:
+    """Transaction indexes say to Kafka what was aborted: closed, recovered and compacted."""
+    partition = TopicPartition("latest", 0)
+    config = LogConfig(
+        segment_bytes=20_000,
+        index_interval_bytes=1_000,
+        cleanup_policy=frozenset({"compact"}),
+        delete_retention_ms=0,
+        min_cleanable_dirty_ratio=0.0,
+    )
+    log_dir = LogDir.open(str(tmp_path / "log"), configs=lambda _: config)
+    log = log_dir.create(partition, "0123456789abcdef" * 2, config)
+    write_in_transactions(log, 8)
+    log_dir.close()
+    check_transactions(kafka_dir, log, files_of(log_dir, partition))
+    Path(log.segments[0].path).with_suffix(".txnindex").write_bytes(b"?")
+    log_dir = LogDir.open(str(tmp_path / "log"), configs=lambda _: config)
+    log = log_dir.partitions[partition]
+    check_transactions(kafka_dir, log, files_of(log_dir, partition))
+    write_in_transactions(log, 9)
+    log.flush()
+    for now in range(NOW, NOW + 3):
+        log.compact(now)
+        write_in_transactions(log, now)
+    count = records_in(log)
+    log_dir.close()
+    check_all(kafka_dir, files_of(log_dir, partition), count)
+    check_transactions(kafka_dir, log, files_of(log_dir, partition))
 
 
 def test_the_tool_does_find_faults(tmp_path: Path, kafka_dir: Path) -> None:

@@ -6,6 +6,8 @@ import errno
 import os
 import random
 from collections.abc import Callable
+from operator import itemgetter
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,7 @@ from millstream_log.model import TopicPartition
 from millstream_log.record.batch import BatchRecord, decode, iter_batches
 from millstream_log.record.builder import encode_columns
 from millstream_log.record.compress import Codec
+from millstream_log.record.control import Marker, MarkerType, encode_marker
 from millstream_log.storage.log_config import LogConfig
 from millstream_log.storage.log_dir import LogDir
 from millstream_log.storage.partition_log import PartitionLog
@@ -23,6 +26,7 @@ STEPS = int(os.environ.get("MILLSTREAM_SIM_STEPS", "2000"))  # of all parts of a
 PARTS = 4
 POLICIES = [frozenset({"delete"}), frozenset({"compact"}), frozenset({"compact", "delete"})]
 PARTITION = TopicPartition("clicks", 0)
+PRODUCER_IDS = [7, 8, 9]
 CODECS = [Codec.NONE, Codec.NONE, Codec.NONE, Codec.LZ4, Codec.GZIP]
 
 
@@ -36,18 +40,60 @@ class Model:
         self.start = 0
         self.start_kept = 0  # the log start that a crash may go back to
         self.end = 0
+        self.owners: dict[int, int] = {}  # offset -> producer of a record in a transaction
+        self.markers: dict[int, tuple[int, MarkerType]] = {}  # offset -> producer, kind
 
-    def append(self, records: list[BatchRecord]) -> None:
+    def append(self, records: list[BatchRecord], producer_id: int | None = None) -> None:
         for record in records:
             self.visible[record.offset] = self.history[record.offset] = record
+            if producer_id is not None:
+                self.owners[record.offset] = producer_id
         self.end = records[-1].offset + 1
         self.ends.append(self.end)
 
+    def mark(self, record: BatchRecord, producer_id: int, kind: MarkerType) -> None:
+        """Take in a marker, which is a record of its own."""
+        self.append([record])
+        self.markers[record.offset] = (producer_id, kind)
+
+    def transactions(self) -> tuple[dict[int, int], dict[int, int]]:
+        """Return (producer -> first offset) of what is open, (offset -> marker) of what ended."""
+        begun: dict[int, list[int]] = {}
+        ended: dict[int, int] = {}
+        for offset in sorted({*self.owners, *self.markers}):
+            if offset in self.owners:
+                begun.setdefault(self.owners[offset], []).append(offset)
+            else:
+                ended.update(dict.fromkeys(begun.pop(self.markers[offset][0], []), offset))
+        return {producer_id: offsets[0] for producer_id, offsets in begun.items()}, ended
+
+    def aborted(self) -> set[int]:
+        """Return the offsets of records whose transactions were aborted."""
+        _, ended = self.transactions()
+        return {at for at, by in ended.items() if self.markers[by][1] is MarkerType.ABORT}
+
+    def stable(self) -> tuple[int, int]:
+        """Return the least and the most that the last stable offset may be.
+
+        A log may forget a transaction of which no record is left.
+        """
+        first, _ = self.transactions()
+        least = min(first.values(), default=self.end)
+        left = [
+            at
+            for at, by in self.owners.items()
+            if at in self.visible and first.get(by, at + 1) <= at
+        ]
+        return least, min(left, default=self.end)
+
     def cut(self, end: int) -> None:
         """Forget what lies at `end` or beyond."""
-        for held in (self.visible, self.history):
-            for offset in [offset for offset in held if offset >= end]:
-                del held[offset]
+        held: tuple[dict[int, Any], ...] = (
+            self.visible, self.history, self.owners, self.markers,
+        )  # fmt: skip
+        for kept in held:
+            for offset in [offset for offset in kept if offset >= end]:
+                del kept[offset]
         self.ends = [offset for offset in self.ends if offset < end] + [end]
         self.end = end
         self.start, self.start_kept = min(self.start, end), min(self.start_kept, end)
@@ -78,12 +124,16 @@ class Run:
             min_cleanable_dirty_ratio=chance.choice([0.0, 0.5]),
             file_delete_delay_ms=chance.choice([0, 5_000]),
         )
+        self.expiration_ms = chance.choice([20_000, 86_400_000])
         self.model = Model()
         self.log_dir = self.open()
         self.log_dir.create(PARTITION, "0123456789abcdef" * 2, self.config)
         self.steps: list[tuple[Callable[[], None], int]] = [
-            (self.append, 60),
-            (self.read, 40),
+            (self.append, 40),
+            (self.transact, 20),
+            (self.end_transaction, 10),
+            (self.read, 30),
+            (self.read_committed, 20),
             (self.search, 10),
             (self.flush, 8),
             (self.roll, 2),
@@ -107,7 +157,7 @@ class Run:
         return self.log_dir.partitions[PARTITION]
 
     def open(self, *, read_only: bool = False) -> LogDir:
-        return LogDir.open(
+        log_dir = LogDir.open(
             "/log",
             files=self.files,
             clock=self.clock,
@@ -115,6 +165,8 @@ class Run:
             read_only=read_only,
             open_files_max=3,
         )
+        log_dir.producer_expiration_ms = self.expiration_ms
+        return log_dir
 
     def go(self, steps: int) -> None:
         acts, weights = zip(*self.steps, strict=True)
@@ -124,18 +176,19 @@ class Run:
                 self.log.high_watermark = self.log.log_end_offset
             assert self.log.log_end_offset == self.model.end
             assert self.log.log_start_offset == self.model.start
+            self.check_stable(self.log)
         self.compare(self.log)
 
     # -- steps
 
-    def batch(self) -> tuple[bytearray, list[BatchRecord]]:
+    def batch(self, **producer: Any) -> tuple[bytearray, list[BatchRecord]]:
         chance = self.chance
         count = chance.choice([1, 1, 2, 5, 20])
         now = self.clock.now_ms()
         times = [now - chance.randrange(5_000) for _ in range(count)]
         keys = [b"key-%d" % chance.randrange(12) for _ in range(count)]
         values = [None if chance.random() < 0.2 else chance.randbytes(8) for _ in range(count)]
-        data = encode_columns(times, keys, values, codec=chance.choice(CODECS))
+        data = encode_columns(times, keys, values, codec=chance.choice(CODECS), **producer)
         rows = enumerate(zip(times, keys, values, strict=True), self.log.log_end_offset)
         return data, [BatchRecord(offset, *row) for offset, row in rows]
 
@@ -144,6 +197,69 @@ class Run:
         result = self.log.append(data, now_ms=self.clock.now_ms())
         assert (result.base_offset, result.last_offset) == (records[0].offset, records[-1].offset)
         self.model.append(records)
+
+    def transact(self) -> None:
+        """Write a batch in a producer's transaction, which it begins if none is open."""
+        producer_id = self.chance.choice(PRODUCER_IDS)
+        epoch, sequence = self.known(producer_id)
+        data, records = self.batch(
+            producer_id=producer_id,
+            producer_epoch=epoch,
+            base_sequence=sequence,
+            is_transactional=True,
+        )
+        self.log.append(data, now_ms=self.clock.now_ms())
+        self.model.append(records, producer_id)
+
+    def known(self, producer_id: int) -> tuple[int, int]:
+        """Return the producer's epoch and next sequence as the log knows them."""
+        found = [known for known in self.log.describe_producers() if known[0] == producer_id]
+        return (found[0].producer_epoch, found[0].last_sequence + 1) if found else (0, 0)
+
+    def end_transaction(self) -> None:
+        """Append a marker, of a newer epoch now and then, whether anything is open or not."""
+        producer_id = self.chance.choice(PRODUCER_IDS)
+        kind = self.chance.choice(list(MarkerType))
+        epoch = self.known(producer_id)[0] + (self.chance.random() < 0.2)
+        data = encode_marker(
+            Marker(kind, 0),
+            timestamp_ms=self.clock.now_ms(),
+            producer_id=producer_id,
+            producer_epoch=epoch,
+        )
+        self.log.append(data, now_ms=self.clock.now_ms(), coordinator=True)
+        self.model.mark(decode(data)[0], producer_id, kind)  # patched in place by the log
+
+    def check_stable(self, log: PartitionLog) -> None:
+        least, most = self.model.stable()
+        assert max(least, log.log_start_offset) <= log.last_stable_offset <= most
+
+    def read_committed(self) -> None:
+        """Leave out what was aborted, as a consumer does it, and have what was committed left."""
+        offset = self.chance.randint(self.model.start, self.log.last_stable_offset)
+        self.compare_committed(self.log, offset, self.chance.choice([1, 1000, 100_000]))
+
+    def compare_committed(self, log: PartitionLog, offset: int, bytes_max: int) -> None:
+        data = log.read(offset, bytes_max, end_offset=log.last_stable_offset)
+        batches = list(iter_batches(data))
+        if not batches:
+            return
+        reached = batches[-1][1].next_offset
+        waiting = log.aborted_transactions(offset, reached)
+        assert waiting == sorted(waiting, key=itemgetter(1))
+        left_out: set[int] = set()
+        got = []
+        for at, header in batches:
+            while waiting and waiting[0][1] <= header.last_offset:
+                left_out.add(waiting.pop(0)[0])
+            if header.is_control:
+                if self.model.markers[header.base_offset][1] is MarkerType.ABORT:
+                    left_out.discard(header.producer_id)
+            elif not (header.is_transactional and header.producer_id in left_out):
+                got += [r for r in decode(data, at, header) if r.offset >= offset]
+        hidden = self.model.aborted() | set(self.model.markers)
+        rows = [at for at in self.offsets(offset, reached) if at not in hidden]
+        assert got == [self.model.visible[at] for at in rows]
 
     def read(self) -> None:
         start, end = self.model.start, self.model.end
@@ -212,13 +328,19 @@ class Run:
 
     def compact(self) -> None:
         before = dict(self.model.visible)
+        stable, aborted = self.log.last_stable_offset, self.model.aborted()
         self.log_dir.compact(self.clock.now_ms())
         self.model.visible = self.contents(self.log)
-        last = {record.key: record.offset for record in before.values()}
+        _, ended = self.model.transactions()
+        still_marked = {marker for at, marker in ended.items() if at in before}
+        decided = [at for at in before if at < stable and at not in aborted]
+        last = {before[at].key: at for at in decided if at not in self.model.markers}
         for offset, record in before.items():
             if offset in self.model.visible:
                 assert self.model.visible[offset] == record
-            else:
+            elif offset in self.model.markers:
+                assert offset not in still_marked
+            elif offset not in aborted:
                 assert last[record.key] > offset or record.value is None
         assert not set(self.model.visible) - set(before)
 
@@ -257,6 +379,11 @@ class Run:
         beside.refresh()
         assert reader.log_end_offset == self.model.end
         assert self.contents(reader, self.model.start) == self.model.visible
+        self.end_transaction()
+        self.transact()
+        beside.refresh()
+        self.check_stable(reader)
+        self.compare_committed(reader, self.model.start, 1 << 20)
         beside.close()
 
     def reopen(self) -> None:
@@ -298,6 +425,11 @@ class Run:
 
     def compare(self, log: PartitionLog) -> None:
         assert self.contents(log) == self.model.visible
+        offset = self.model.start
+        for _, header in iter_batches(log.read(offset, 1 << 20)):
+            if header.base_offset >= log.last_stable_offset:
+                break
+            self.compare_committed(log, max(header.base_offset, self.model.start), 1000)
 
 
 @pytest.mark.slow

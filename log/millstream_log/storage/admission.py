@@ -50,6 +50,10 @@ def admit(
             )
         if header.attributes & CONTROL_BIT and not control_allowed:
             raise InvalidRecordError("a control batch comes from a coordinator only")
+        if header.producer_id >= 0 and header.base_sequence < 0 and not control_allowed:
+            raise InvalidRecordError(
+                f"producer {header.producer_id} sends sequence {header.base_sequence}"
+            )
         if create_time and header.max_timestamp > latest:
             raise InvalidTimestampError(
                 f"timestamp {header.max_timestamp}, at most {latest} by"

@@ -11,6 +11,9 @@ Invariants:
     Offsets and timestamps stay. The last batch of each group stays, emptied if need be, so
     that segments go on ending where the next begins; so does each producer's last batch.
     A tombstone stays until its batch's delete horizon, which the first pass over it sets.
+    Records of aborted transactions go, and are no later ones of their keys. A marker stays
+    while a batch of its transaction is there; the first pass that meets none sets its delete
+    horizon, and its entry in the transaction index goes with it.
     A record without key has no later one, so it stays.
     What a crash leaves is the old segments, or the new one under .swap, which opening ends.
 Source: KIP-534 (delete horizon); the log cleaner of Apache Kafka 4.
@@ -20,7 +23,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ..errors import CorruptRecordError
 from ..record.batch import (
@@ -33,9 +36,11 @@ from ..record.batch import (
     read_header,
 )
 from ..record.builder import encode_records
+from . import snapshots
 from .descriptors import FilePool
 from .log_config import LogConfig
 from .segment import CLEANED, DELETED, LOG, RELATIVE_OFFSET_MAX, SWAP, Segment
+from .transactions import AbortedLookup, AbortedTransaction
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +49,7 @@ KEYS_MAX = 1_000_000
 
 NEVER = 2**63 - 1
 _WRITE_BYTES = 1 << 20
+_NO_BATCH = (-1, -1)
 
 
 class Plan:
@@ -55,14 +61,17 @@ class Plan:
         config: LogConfig,
         now_ms: int,
         dirty_from: int,
-        producers: Mapping[int, int],
+        producers: Mapping[int, tuple[int, int]],
+        aborted: AbortedLookup,
     ) -> None:
         self.segments = segments  # closed, oldest first
         self.config = config
         self.now_ms = now_ms
         self.dirty_from = dirty_from
         self.clean_to = segments[-1].next_offset  # less when there are too many keys
-        self.producers = producers  # producer id -> last offset of its last batch
+        self.producers = producers  # producer id -> (last offset of its last batch, epoch)
+        self.aborted = aborted
+        self.met: set[int] = set()  # producer ids of which a batch came, and not yet its marker
         self.latest: dict[bytes | None, int] = {}  # key -> its last offset in the dirty part
         self.horizon_ms = NEVER  # when the first tombstone that was kept may go
 
@@ -73,6 +82,7 @@ class Rewritten:
     def __init__(self, old: Sequence[Segment], fresh: Segment) -> None:
         self.old = old
         self.fresh = fresh
+        self.drops_markers = False
 
 
 def plan(
@@ -83,7 +93,8 @@ def plan(
     dirty_from: int,
     bound: int,
     horizon_ms: int,
-    producers: Mapping[int, int],
+    producers: Mapping[int, tuple[int, int]],
+    aborted: Iterable[AbortedTransaction],
 ) -> Plan | None:
     """Return what is to be done, None when compaction is not due.
 
@@ -107,7 +118,9 @@ def plan(
         oldest = dirty[0].header_at(0).max_timestamp if dirty[0].size else now_ms
         if now_ms - oldest <= config.max_compaction_lag_ms:
             return None
-    return Plan(found, config, now_ms, dirty_from, dict(producers)) if found else None
+    if not found:
+        return None
+    return Plan(found, config, now_ms, dirty_from, producers, AbortedLookup(aborted))
 
 
 def rewrite(plan: Plan, pool: FilePool) -> Iterator[Rewritten]:
@@ -124,7 +137,7 @@ def rewrite(plan: Plan, pool: FilePool) -> Iterator[Rewritten]:
         pool.forget(fresh.path)
         pool.files.remove(fresh.path)
         try:
-            changed = _copy(plan, group, fresh)
+            changed = _copy(plan, made)
         except BaseException:
             abandon(made, pool)
             raise
@@ -142,7 +155,7 @@ def _map_keys(plan: Plan) -> None:
         for position, header in segment.walk():
             if header.next_offset <= plan.dirty_from or header.attributes & CONTROL_BIT:
                 continue
-            if not header.count:
+            if not header.count or _is_aborted(plan, header):
                 continue
             data = _read(segment, position, header)
             columns = decode_columns(data, 0, header, values=False, timestamps=False)
@@ -171,8 +184,9 @@ def _groups(plan: Plan) -> Iterator[list[Segment]]:
         yield group
 
 
-def _copy(plan: Plan, group: Sequence[Segment], fresh: Segment) -> bool:
-    """Write what stays of `group`; tell whether anything differs from before."""
+def _copy(plan: Plan, made: Rewritten) -> bool:
+    """Write what stays of the old segments; tell whether anything differs from before."""
+    group, fresh = made.old, made.fresh
     fresh.pool.unpin(fresh.pool.pin(fresh.path, create=True))
     end = group[-1].next_offset
     changed = False
@@ -184,7 +198,11 @@ def _copy(plan: Plan, group: Sequence[Segment], fresh: Segment) -> bool:
             kept, kept_header = _keep(plan, data, header, is_last=header.next_offset == end)
             changed = changed or kept is not data
             if kept is None:
+                made.drops_markers = made.drops_markers or header.is_control
                 continue
+            aborted = _aborted_by(plan, header)
+            if aborted is not None:
+                fresh.note_aborted(aborted)
             waiting += kept
             headers.append(kept_header)
             if len(waiting) >= _WRITE_BYTES:
@@ -215,15 +233,72 @@ def _read(segment: Segment, position: int, header: BatchHeader) -> bytes:
     return data
 
 
+def _is_aborted(plan: Plan, header: BatchHeader) -> bool:
+    if not header.is_transactional:
+        return False
+    return plan.aborted.at(header.producer_id, header.base_offset) is not None
+
+
+def _aborted_by(plan: Plan, header: BatchHeader) -> AbortedTransaction | None:
+    """Return the transaction that the batch is the abort marker of."""
+    if not header.is_control:
+        return None
+    return plan.aborted.at(header.producer_id, header.base_offset)
+
+
 def _keep(
     plan: Plan, data: bytes, header: BatchHeader, *, is_last: bool
 ) -> tuple[bytes | bytearray | None, BatchHeader]:
     """Return what stays of a batch (`data` itself when all of it does) and its header."""
-    if header.attributes & CONTROL_BIT or header.base_offset >= plan.clean_to:
+    if header.is_control:
+        return _keep_marker(plan, data, header, is_last=is_last)
+    if header.is_transactional:
+        plan.met.add(header.producer_id)
+    if header.base_offset >= plan.clean_to:
         return data, header
-    needed = is_last or plan.producers.get(header.producer_id) == header.last_offset
+    last_offset, _ = plan.producers.get(header.producer_id, _NO_BATCH)
+    needed = is_last or last_offset == header.last_offset
     if not header.count:
         return (data if needed else None), header
+    if _is_aborted(plan, header):
+        return _emptied(header) if needed else (None, header)
+    return _keep_latest(plan, data, header, needed=needed)
+
+
+def _keep_marker(
+    plan: Plan, data: bytes, header: BatchHeader, *, is_last: bool
+) -> tuple[bytes | bytearray | None, BatchHeader]:
+    """Return what stays of a control batch: all or nothing, at first with a horizon set."""
+    is_met = header.producer_id in plan.met
+    plan.met.discard(header.producer_id)
+    begins_epoch = plan.producers.get(header.producer_id) == (-1, header.producer_epoch)
+    if is_met or is_last or begins_epoch or header.base_offset >= plan.clean_to:
+        return data, header
+    horizon = header.delete_horizon_ms
+    if horizon is not None and plan.now_ms >= horizon:
+        return None, header
+    made: bytes | bytearray = data
+    if horizon is None:
+        horizon = plan.now_ms + plan.config.delete_retention_ms
+        records = decode(data, 0, header)
+        made = encode_records(
+            records, base_offset=header.base_offset, like=header, delete_horizon_ms=horizon
+        )
+    plan.horizon_ms = min(plan.horizon_ms, horizon)
+    return made, read_header(made)
+
+
+def _emptied(header: BatchHeader) -> tuple[bytearray, BatchHeader]:
+    """Return the header alone of a batch whose offsets or sequences have to stay."""
+    like = header._replace(attributes=header.attributes & ~CODEC_BITS)
+    made = encode_records([], base_offset=header.base_offset, like=like)
+    return made, read_header(made)
+
+
+def _keep_latest(
+    plan: Plan, data: bytes, header: BatchHeader, *, needed: bool
+) -> tuple[bytes | bytearray | None, BatchHeader]:
+    """Return what stays of a batch of records by their keys; `needed` keeps its header."""
     columns = decode_columns(data, 0, header, timestamps=False)
     horizon = header.delete_horizon_ms
     tombstones_go = horizon is not None and plan.now_ms >= horizon
@@ -243,18 +318,15 @@ def _keep(
         horizon = plan.now_ms + plan.config.delete_retention_ms
     elif len(keep) == header.count:
         return _kept_whole(plan, data, header, tombstones)
-    if not keep and not needed:
-        return None, header
+    if not keep:
+        return _emptied(header) if needed else (None, header)
     if tombstones and horizon is not None:
         plan.horizon_ms = min(plan.horizon_ms, horizon)
-    like = header
-    if not keep:
-        like = header._replace(attributes=header.attributes & ~CODEC_BITS)
-    records = decode(data, 0, header) if keep else []
+    records = decode(data, 0, header)
     made = encode_records(
         [records[at] for at in keep],
         base_offset=header.base_offset,
-        like=like,
+        like=header,
         delete_horizon_ms=horizon if tombstones else None,
     )
     return made, read_header(made)
@@ -282,6 +354,9 @@ def swap(made: Rewritten, pool: FilePool) -> Segment:
     fresh, files = made.fresh, pool.files
     directory = os.path.dirname(fresh.path)
     waiting = fresh.prefix + LOG + SWAP
+    if made.drops_markers:
+        # To an older snapshot the transactions of these markers would stay open for ever.
+        snapshots.cut_start(files, directory, fresh.next_offset)
     pool.forget(fresh.path)
     files.rename(fresh.path, waiting)
     files.sync_dir(directory)

@@ -1,4 +1,4 @@
-"""The two sparse indexes of a segment.
+"""The two sparse indexes of a segment, and what every index has in common.
 
     .index      | relative offset u32 | position u32 |            8 bytes an entry
     .timeindex  | timestamp i64       | relative offset u32 |    12 bytes an entry
@@ -17,8 +17,10 @@ from __future__ import annotations
 
 import struct
 import sys
+from abc import ABC, abstractmethod
 from array import array
 from bisect import bisect_left, bisect_right
+from typing import ClassVar
 
 from ..errors import CorruptRecordError
 
@@ -29,12 +31,20 @@ NO_TIMESTAMP = -1
 _TIME_ENTRY = struct.Struct(">qI")
 
 
-class _Index:
-    """What both indexes know of their file: how many entries it holds."""
+class Index(ABC):
+    """What every index knows of its file: how many entries it holds."""
 
     __slots__ = ("_offsets", "_saved")
+    ENTRY_BYTES: ClassVar[int]
     _offsets: array[int]
     _saved: int
+
+    def __len__(self) -> int:
+        return len(self._offsets)
+
+    @abstractmethod
+    def encode(self, start: int = 0) -> bytes:
+        """Return the entries from number `start` on as the file has them."""
 
     @property
     def is_saved(self) -> bool:
@@ -49,11 +59,16 @@ class _Index:
         """Note that the file may hold nothing."""
         self._saved = 0
 
+    def unsaved(self) -> tuple[int, bytes]:
+        """Return (position in the file, bytes) of the entries that the file lacks."""
+        return self._saved * self.ENTRY_BYTES, self.encode(self._saved)
 
-class OffsetIndex(_Index):
+
+class OffsetIndex(Index):
     """Where batches begin, for some of them."""
 
     __slots__ = ("_positions", "base_offset", "entries_max")
+    ENTRY_BYTES = OFFSET_ENTRY_BYTES
 
     def __init__(self, base_offset: int, bytes_max: int) -> None:
         self.base_offset = base_offset
@@ -61,9 +76,6 @@ class OffsetIndex(_Index):
         self._offsets = array("I")
         self._positions = array("I")
         self._saved = 0  # entries that the file holds already
-
-    def __len__(self) -> int:
-        return len(self._offsets)
 
     @property
     def is_full(self) -> bool:
@@ -104,10 +116,6 @@ class OffsetIndex(_Index):
         del self._offsets[keep:], self._positions[keep:]
         self._saved = min(self._saved, keep)
 
-    def unsaved(self) -> tuple[int, bytes]:
-        """Return (position in the file, bytes) of the entries that the file lacks."""
-        return self._saved * OFFSET_ENTRY_BYTES, self.encode(self._saved)
-
     def encode(self, start: int = 0) -> bytes:
         """Return the entries from number `start` on as the file has them."""
         both = array("I", bytes((len(self._offsets) - start) * OFFSET_ENTRY_BYTES))
@@ -133,10 +141,11 @@ class OffsetIndex(_Index):
         self._offsets, self._positions, self._saved = offsets, positions, len(offsets)
 
 
-class TimeIndex(_Index):
+class TimeIndex(Index):
     """The largest timestamp so far, at some offsets."""
 
     __slots__ = ("_timestamps", "base_offset", "entries_max")
+    ENTRY_BYTES = TIME_ENTRY_BYTES
 
     def __init__(self, base_offset: int, bytes_max: int) -> None:
         self.base_offset = base_offset
@@ -144,9 +153,6 @@ class TimeIndex(_Index):
         self._timestamps = array("q")
         self._offsets = array("I")
         self._saved = 0
-
-    def __len__(self) -> int:
-        return len(self._offsets)
 
     @property
     def is_full(self) -> bool:
@@ -175,10 +181,6 @@ class TimeIndex(_Index):
         keep = bisect_left(self._offsets, max(offset - self.base_offset, 0))
         del self._offsets[keep:], self._timestamps[keep:]
         self._saved = min(self._saved, keep)
-
-    def unsaved(self) -> tuple[int, bytes]:
-        """Return (position in the file, bytes) of the entries that the file lacks."""
-        return self._saved * TIME_ENTRY_BYTES, self.encode(self._saved)
 
     def encode(self, start: int = 0) -> bytes:
         """Return the entries from number `start` on as the file has them."""

@@ -22,8 +22,8 @@ COMPACT = frozenset({"compact"})
 class LogConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The settings of one partition log.
 
-    `compression_type` and `preallocate` are carried for those who ask; the log itself takes
-    batches as they come and never preallocates.
+    `compression_type`, `preallocate` and `min_insync_replicas` are carried for those who ask; the
+    log itself takes batches as they come, never preallocates, and knows of no replicas.
     """
 
     segment_bytes: int = 1 << 30
@@ -46,6 +46,7 @@ class LogConfig(msgspec.Struct, frozen=True, kw_only=True):
     flush_ms: int = NEVER_MS
     compression_type: str = "producer"
     preallocate: bool = False
+    min_insync_replicas: int = 1
 
     @property
     def compacts(self) -> bool:

@@ -33,6 +33,7 @@ from .descriptors import FilePool
 from .files import Files, Lock, OsFiles, replace_file
 from .log_config import LogConfig
 from .partition_log import PartitionLog
+from .producers import EXPIRATION_MS
 from .recovery import CLEAN
 
 logger = logging.getLogger(__name__)
@@ -73,6 +74,7 @@ class LogDir:
         self.read_only = not pool.writable
         self.disk_bytes_max = disk_bytes_max  # -1: without bound
         self.was_clean = False  # the last writer closed it
+        self.producer_expiration_ms = EXPIRATION_MS  # of silent producers, for `retain`
         self.partitions: dict[TopicPartition, PartitionLog] = {}
         self.failed: dict[TopicPartition, LogError] = {}
         self._pool = pool
@@ -270,12 +272,15 @@ class LogDir:
     def retain(self, now_ms: int) -> int:
         """Apply retention to every partition and to the whole; return the bytes removed.
 
+        Producers that have been silent for `producer_expiration_ms` are forgotten too.
         Partitions whose removal failed are logged and tried again at the next call.
         """
         for due, path in list(self._doomed):
             if due <= now_ms:
                 self.files.remove_dir(path)
                 self._doomed.remove((due, path))
+        expiration_ms = self.producer_expiration_ms
+        self._each(lambda log: log.expire_producers(now_ms, expiration_ms), "expiry")
         removed = self._each(lambda log: log.retain(now_ms), "retention")
         return removed + self._retain_whole(now_ms)
 

@@ -17,6 +17,7 @@ from . import recovery, timestamps
 from .admission import verify_read
 from .descriptors import FilePool
 from .log_config import LogConfig
+from .producers import ProducerDescription
 from .row import SegmentRow
 from .segment import Segment
 
@@ -84,9 +85,28 @@ class LogReader:
 
     @property
     def last_stable_offset(self) -> int:
-        """Return the bound of read_committed: min(high watermark, first open transaction)."""
-        first = self.producers.first_unstable_offset
-        return self.high_watermark if first is None else min(first, self.high_watermark)
+        """Return the bound of read_committed.
+
+        It is the high watermark, or the begin of the first transaction that is not decided
+        below it, which includes one whose marker still lies above.
+        """
+        high_watermark = self.high_watermark
+        first = self.producers.transactions.first_unstable_offset(high_watermark)
+        if first is None:
+            return high_watermark
+        return min(max(first, self.log_start_offset), high_watermark)
+
+    def has_open_transaction(self, producer_id: int, producer_epoch: int | None = None) -> bool:
+        """Tell whether the producer has a transaction open here, under this epoch or any."""
+        entry = self.producers.entries.get(producer_id)
+        if entry is None or entry.txn_first_offset < 0:
+            return False
+        return producer_epoch is None or producer_epoch == entry.epoch
+
+    def describe_producers(self) -> list[ProducerDescription]:
+        """Return what is known of each producer, by producer id."""
+        with self._lock:
+            return self.producers.describe()
 
     @property
     def size_bytes(self) -> int:
@@ -150,6 +170,22 @@ class LogReader:
             verify_read(data, stop - position, segment.path, position)
         return data
 
+    def aborted_transactions(self, fetch_offset: int, end_offset: int) -> list[tuple[int, int]]:
+        """Return (producer id, first offset) of aborted transactions, by first offset.
+
+        They are those that reach into [fetch_offset, end_offset), and are decided.
+        """
+        found = []
+        with self._lock:
+            for segment in self._row.since(fetch_offset):
+                if segment.transactions is None:
+                    continue
+                more, is_all = segment.transactions.overlapping(fetch_offset, end_offset)
+                found += [(entry.first_offset, entry.producer_id) for entry in more]
+                if is_all:
+                    break
+        return [(producer_id, first_offset) for first_offset, producer_id in sorted(found)]
+
     def offset_for_time(self, timestamp_ms: int) -> OffsetAndTimestamp | None:
         """Return the first record whose timestamp is `timestamp_ms` or later; exact."""
         with storage_errors("search", self.directory), self._lock:
@@ -189,6 +225,7 @@ class LogReader:
                     if attempt == _REFRESH_ATTEMPTS - 1:
                         raise
             self.high_watermark = self.log_end_offset
+            self.producers.transactions.replicated(self.high_watermark)
             return before != (self.log_start_offset, self.log_end_offset)
 
     def _follow(self) -> None:
@@ -197,7 +234,9 @@ class LogReader:
         *closed, active = self._row.segments
         size = sizes.pop(active.path, -1)
         if size >= active.size and sizes == {s.path: s.size for s in closed}:
+            end = active.next_offset
             active.follow(size)
+            recovery.take_in([active], end, active.next_offset, self.epochs, self.producers, end)
             self.log_end_offset = active.next_offset
             return
         self._row.forget_files()

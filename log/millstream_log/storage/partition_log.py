@@ -33,7 +33,7 @@ from .descriptors import FilePool
 from .files import Buffer, replace_file
 from .log_config import LogConfig
 from .log_reader import LogReader, storage_errors
-from .producers import BatchMark
+from .producers import BatchMark, read_marker
 from .segment import Segment
 
 
@@ -129,8 +129,9 @@ class PartitionLog(LogReader):
         the batches, so those who know that all have keys leave it out).
 
         Raises: CorruptRecordError, MessageTooLargeError, InvalidRecordError,
-        OutOfOrderSequenceError, InvalidProducerEpochError, StorageError (nothing appended;
-        may be called again), ClosedError.
+        OutOfOrderSequenceError, InvalidProducerEpochError, BrokerError (INVALID_TXN_STATE,
+        TRANSACTION_COORDINATOR_FENCED), StorageError (nothing appended; may be called again),
+        ClosedError.
         """
         config = self.config
         headers = admit(batches, config, now_ms, control_allowed=coordinator, check_keys=check_keys)
@@ -138,7 +139,7 @@ class PartitionLog(LogReader):
         with self._lock:
             self._check_writable()
             if headers[0].producer_id >= 0 or len(headers) > 1:
-                mark = self.producers.admit(headers)
+                mark = self.producers.admit(headers, batches)
                 if mark is not None:
                     return self._duplicate(mark)
             first = offset = self.log_end_offset
@@ -156,7 +157,7 @@ class PartitionLog(LogReader):
                 time = now_ms if stamped else header.max_timestamp
                 active.note(header, offset, time)
                 if header.producer_id >= 0:
-                    self._note_producer(batches, position, header, offset, time)
+                    self._note_producer(active, batches, position, header, offset, time)
                 position += header.size
                 offset += header.last_offset_delta + 1
             self.log_end_offset = offset
@@ -185,9 +186,8 @@ class PartitionLog(LogReader):
             for header in headers:
                 active.note(header, header.base_offset, header.max_timestamp)
                 if header.producer_id >= 0:
-                    self._note_producer(
-                        batches, position, header, header.base_offset, header.max_timestamp
-                    )
+                    offset, time = header.base_offset, header.max_timestamp
+                    self._note_producer(active, batches, position, header, offset, time)
                 self._note_epoch(header.leader_epoch, header.base_offset)
                 position += header.size
             self.log_end_offset = expected
@@ -225,13 +225,22 @@ class PartitionLog(LogReader):
         self._epochs_changed = self._epochs_changed or changed
 
     def _note_producer(
-        self, batches: Buffer, position: int, header: BatchHeader, base_offset: int, time: int
+        self,
+        active: Segment,
+        batches: Buffer,
+        position: int,
+        header: BatchHeader,
+        base_offset: int,
+        time: int,
     ) -> None:
-        epoch = -1
-        if header.is_control:
-            epoch = recovery.coordinator_epoch(batches, position, header)
         header = header._replace(base_offset=base_offset, max_timestamp=time)
-        self.producers.note(header, epoch)
+        if not header.is_control:
+            self.producers.note(header)
+            return
+        aborted = self.producers.note(header, read_marker(batches, position, header))
+        if aborted is not None:
+            active.note_aborted(aborted)
+        self.producers.transactions.replicated(self.high_watermark)
 
     def roll(self, now_ms: int = -1) -> None:
         """Close the active segment, unless it is empty, and begin another at the log end."""
@@ -354,7 +363,6 @@ class PartitionLog(LogReader):
         with storage_errors("retain", self.directory), self._lock:
             self._check_writable()
             self._row.purge(now_ms)
-            self.producers.expire(now_ms)
             segments = self._row.segments
             count = retention.expired_count(
                 segments,
@@ -367,6 +375,14 @@ class PartitionLog(LogReader):
                 if segment.next_offset <= self._row.synced_to:
                     segment.unload()
             return self._drop_oldest(count, now_ms)
+
+    def expire_producers(self, now_ms: int, expiration_ms: int) -> int:
+        """Forget producers that were silent for `expiration_ms` and have nothing open.
+
+        Return how many they were.
+        """
+        with self._lock:
+            return self.producers.expire(now_ms, expiration_ms)
 
     def oldest_timestamp(self) -> int | None:
         """Return the largest timestamp of the oldest segment, None when it may not go."""
@@ -413,7 +429,10 @@ class PartitionLog(LogReader):
                     dirty_from=self.first_dirty_offset,
                     bound=min(self.last_stable_offset, self._row.synced_to),
                     horizon_ms=self._horizon_ms,
-                    producers=self.producers.last_offsets(),
+                    producers=self.producers.last_batches(),
+                    aborted=[
+                        entry for segment in self._row.segments for entry in segment.aborted()
+                    ],
                 )
             if plan is None:
                 return 0
@@ -495,7 +514,10 @@ class PartitionLog(LogReader):
                 with self._lock:
                     active = self._row.active
                     active.save_indexes(sync=False)
-                active.sync_indexes()
+                    # One that was rolled since the flush has not been synced yet.
+                    touched = [*self._row.unsynced, active]
+                for segment in touched:
+                    segment.sync_indexes()
                 self._indexed_offset = end
             return end
 

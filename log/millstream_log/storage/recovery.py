@@ -11,6 +11,7 @@ Invariants:
     offset that is missing between two segments; a warning says how many bytes went.
     A bad batch below the recovery point cuts nothing: the partition cannot be opened.
     A reader changes nothing on the disk.
+    Transaction indexes that are missing above the recovery point, or damaged, are made anew.
     Files on their way in or out: .cleaned (forget it), .swap (finish it), .deleted (go on).
 Source: the recovery of Apache Kafka 4 logs.
 """
@@ -19,21 +20,32 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterable
 from itertools import zip_longest
 from typing import NamedTuple
 
 from ..errors import CorruptRecordError
-from ..record.batch import BatchHeader, decode
-from ..record.control import decode_marker
 from . import snapshots
 from .checkpoint import LEADER_EPOCHS
 from .descriptors import FilePool
 from .epochs import LeaderEpochs
-from .files import Buffer, Files
+from .files import Files
 from .log_config import LogConfig
-from .producers import Producers
-from .segment import CLEANED, DELETED, INDEX, LOG, SWAP, TIME_INDEX, Segment, file_name
+from .producers import Producers, read_marker
+from .segment import (
+    CLEANED,
+    DELETED,
+    INDEX,
+    INDEX_SUFFIXES,
+    LOG,
+    SWAP,
+    TIME_INDEX,
+    TXN_INDEX,
+    Segment,
+    file_name,
+)
 from .snapshots import offsets_of
+from .transactions import TransactionIndex
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +91,10 @@ def load(
         snapshots.cut(pool.files, directory, end)
     start = min(max(log_start_offset, segments[0].base_offset), end)
     epochs = _load_epochs(pool, directory, end)
-    producers = replay(pool, directory, segments, epochs, min(recovery_point, end))
+    known_to = _load_transactions(segments, set(names), min(recovery_point, end))
+    producers = replay(pool, directory, segments, epochs, known_to)
+    if pool.writable:
+        _save_transactions(segments, known_to)
     epochs.cut_start(start)
     return Loaded(segments, epochs, producers, start)
 
@@ -93,12 +108,12 @@ def _tidy(pool: FilePool, directory: str, names: list[str], config: LogConfig) -
     for base in offsets_of(names, LOG + SWAP):
         swap = os.path.join(directory, file_name(base, LOG + SWAP))
         for old in {base, *_covered(pool, directory, names, base, config)}:
-            for suffix in (INDEX, TIME_INDEX, LOG):
+            for suffix in (*INDEX_SUFFIXES, LOG):
                 files.remove(os.path.join(directory, file_name(old, suffix)))
         files.rename(swap, os.path.join(directory, file_name(base, LOG)))
     names = files.list(directory)
     logs = set(offsets_of(names, LOG))
-    for suffix in (INDEX, TIME_INDEX):
+    for suffix in INDEX_SUFFIXES:
         for base in set(offsets_of(names, suffix)) - logs:
             files.remove(os.path.join(directory, file_name(base, suffix)))
     return files.list(directory)
@@ -214,37 +229,87 @@ def _load_epochs(pool: FilePool, directory: str, end: int) -> LeaderEpochs:
     return epochs
 
 
+def _load_transactions(segments: list[Segment], names: set[str], recovery_point: int) -> int:
+    """Read the transaction indexes; return the offset below which they tell all.
+
+    Where a segment lacks another index, its transaction index may not have been written.
+    """
+    known_to = recovery_point
+    for segment in segments:
+        name = os.path.basename(segment.prefix)
+        has_file = name + TXN_INDEX in names
+        if segment.base_offset >= known_to:
+            if has_file:
+                segment.transactions = TransactionIndex()
+        elif not {name + INDEX, name + TIME_INDEX} <= names or (
+            has_file and not segment.load_transactions(known_to)
+        ):
+            known_to = segment.base_offset
+            segment.transactions = TransactionIndex() if has_file else None
+    return known_to
+
+
+def _save_transactions(segments: list[Segment], known_to: int) -> None:
+    """Write the transaction indexes that were made anew.
+
+    The newest comes first: until the oldest is right, the next opening makes them all again.
+    """
+    for segment in reversed(segments):
+        if segment.next_offset <= known_to:
+            break
+        try:
+            segment.save_transactions()
+        except OSError as error:
+            logger.warning("made anew at the next opening: %s", error)
+            break
+
+
 def replay(
     pool: FilePool,
     directory: str,
     segments: list[Segment],
     epochs: LeaderEpochs,
-    recovery_point: int,
+    known_to: int,
 ) -> Producers:
-    """Read the newest snapshot that can be read, and the headers from there on."""
+    """Read the newest snapshot, and the batches from there on.
+
+    The segments learn which transactions were aborted in them from `known_to` on, which may
+    take an older snapshot and the batches between the two.
+    """
     end = segments[-1].next_offset
     nothing = (segments[0].base_offset, Producers())
-    known, producers = next(snapshots.newest(pool.files, directory, end), nothing)
-    start = min(known, recovery_point)
-    for segment in segments:
-        if segment.next_offset <= start:
-            continue
-        for position, header in segment.walk(segment.locate(max(start, segment.base_offset))):
-            if header.leader_epoch > epochs.latest:
-                epochs.assign(header.leader_epoch, header.base_offset)
-            if header.producer_id >= 0 and header.base_offset >= known:
-                epoch = -1
-                if header.is_control:
-                    epoch = coordinator_epoch(segment.read(position, header.size), 0, header)
-                producers.note(header, epoch)
+    start, producers = next(snapshots.newest(pool.files, directory, end), nothing)
+    if start > known_to:
+        older, before = next(snapshots.newest(pool.files, directory, known_to), nothing)
+        take_in(segments, older, start, epochs, before, known_to)
+    take_in(segments, start, end, epochs, producers, known_to)
     return producers
 
 
-def coordinator_epoch(buffer: Buffer, position: int, header: BatchHeader) -> int:
-    """Return the coordinator epoch of a control batch, -1 when it has none."""
-    records = decode(buffer, position, header)
-    marker = decode_marker(records[0]) if records else None
-    return marker.coordinator_epoch if marker else -1
+def take_in(
+    segments: Iterable[Segment],
+    start: int,
+    end: int,
+    epochs: LeaderEpochs,
+    producers: Producers,
+    known_to: int,
+) -> None:
+    """Learn of epochs, producers and aborted transactions from the batches in [start, end)."""
+    for segment in segments:
+        if segment.next_offset <= start or segment.base_offset >= end:
+            continue
+        first = segment.locate(max(start, segment.base_offset))
+        for position, header in segment.walk(first, segment.locate(end)):
+            if header.leader_epoch > epochs.latest:
+                epochs.assign(header.leader_epoch, header.base_offset)
+            if header.producer_id < 0:
+                continue
+            marker = None
+            if header.is_control:
+                marker = read_marker(segment.read(position, header.size), 0, header)
+            aborted = producers.note(header, marker)
+            if aborted is not None and aborted.last_offset >= known_to:
+                segment.note_aborted(aborted)
 
 
 def log_sizes(files: Files, directory: str) -> dict[str, int]:

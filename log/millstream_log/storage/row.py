@@ -78,6 +78,10 @@ class SegmentRow:
         """Return the segments that begin at `offset` or later."""
         return self.segments[bisect_right(self._bases, offset - 1) :]
 
+    def since(self, offset: int) -> list[Segment]:
+        """Return the segment that holds `offset` and those that follow."""
+        return self.segments[max(bisect_right(self._bases, offset) - 1, 0) :]
+
     def holds(self, run: Sequence[Segment]) -> bool:
         """Tell whether `run` is a run of closed segments of this row."""
         at = bisect_right(self._bases, run[0].base_offset) - 1

@@ -1,8 +1,9 @@
-"""One segment: a run of whole batches in a file, with two sparse indexes beside it.
+"""One segment: a run of whole batches in a file, with its indexes beside it.
 
     00000000000000000042.log         batch | batch | batch |  (torn tail, after a crash only)
     00000000000000000042.index       where some of them begin
     00000000000000000042.timeindex   the largest timestamp so far, at the same places
+    00000000000000000042.txnindex    the transactions aborted in it; there when there are any
 
 Invariants:
     `size` ends a whole batch; what the file holds beyond it is cut before the next write.
@@ -20,13 +21,16 @@ from collections.abc import Iterator
 from ..errors import CorruptRecordError
 from ..record.batch import HEADER_BYTES, MAGIC, PREFIX_BYTES, BatchHeader, check, read_header
 from .descriptors import FilePool
-from .files import Buffer, replace_file
-from .index import NO_TIMESTAMP, OffsetIndex, TimeIndex
+from .files import Buffer, File, replace_file
+from .index import NO_TIMESTAMP, Index, OffsetIndex, TimeIndex
 from .log_config import LogConfig
+from .transactions import AbortedTransaction, TransactionIndex
 
 LOG = ".log"
 INDEX = ".index"
 TIME_INDEX = ".timeindex"
+TXN_INDEX = ".txnindex"
+INDEX_SUFFIXES = (INDEX, TIME_INDEX, TXN_INDEX)
 SNAPSHOT = ".snapshot"
 DELETED = ".deleted"
 CLEANED = ".cleaned"
@@ -73,6 +77,7 @@ class Segment:
         "prefix",
         "size",
         "times",
+        "transactions",
     )
 
     def __init__(self, pool: FilePool, directory: str, base_offset: int, config: LogConfig) -> None:
@@ -85,6 +90,7 @@ class Segment:
         self.flushed_size = 0  # below it the file is on the disk
         self.offsets = OffsetIndex(base_offset, config.segment_index_bytes)
         self.times = TimeIndex(base_offset, config.segment_index_bytes)
+        self.transactions: TransactionIndex | None = None  # None: nothing aborted, no file
         self.entry_interval = config.index_interval_bytes
         self.bytes_since_entry = 0
         self.max_timestamp = NO_TIMESTAMP
@@ -140,6 +146,12 @@ class Segment:
         self.size = size + header.size
         self.bytes_since_entry += header.size
         self.next_offset = last + 1
+
+    def note_aborted(self, aborted: AbortedTransaction) -> None:
+        """Take in the transaction that a marker in this segment has aborted."""
+        if self.transactions is None:
+            self.transactions = TransactionIndex()
+        self.transactions.append(aborted)
 
     def should_roll(
         self, config: LogConfig, more: int, last_offset: int, max_timestamp: int, now_ms: int
@@ -389,7 +401,7 @@ class Segment:
     def replace_indexes(self) -> None:
         """Save the indexes of a closed segment as whole files, there or not after a crash."""
         self.times.append(self.max_timestamp, self.max_timestamp_offset)
-        for suffix, index in ((INDEX, self.offsets), (TIME_INDEX, self.times)):
+        for suffix, index in self._indexes():
             replace_file(self.pool.files, self.prefix + suffix, index.encode())
             index.saved()
 
@@ -405,27 +417,33 @@ class Segment:
 
     def save_indexes(self, *, sync: bool) -> None:
         """Write the index entries that the files lack."""
-        self._save(INDEX, self.offsets, sync)
-        self._save(TIME_INDEX, self.times, sync)
+        for suffix, index in self._indexes():
+            self._save(suffix, index, sync)
 
     def sync_indexes(self) -> None:
         """Have the index files on the disk as they are. Raises OSError."""
-        indexes: tuple[tuple[str, OffsetIndex | TimeIndex], ...] = (
-            (INDEX, self.offsets),
-            (TIME_INDEX, self.times),
-        )
-        for suffix, index in indexes:
+        for suffix, index in self._indexes():
             try:
                 file = self.pool.open(self.prefix + suffix, create=True)
                 try:
-                    file.sync()
+                    self._sync_index(file, index)
                 finally:
                     file.close()
             except OSError:
                 index.forget_saved()
                 raise
 
-    def _save(self, suffix: str, index: OffsetIndex | TimeIndex, sync: bool) -> None:
+    def _indexes(self) -> list[tuple[str, Index]]:
+        """Return what has a file, by its suffix.
+
+        The transaction index comes first: where the others are, it is complete.
+        """
+        found: list[tuple[str, Index]] = [(INDEX, self.offsets), (TIME_INDEX, self.times)]
+        if self.transactions is not None:
+            found.insert(0, (TXN_INDEX, self.transactions))
+        return found
+
+    def _save(self, suffix: str, index: Index, sync: bool) -> None:
         position, data = index.unsaved()
         file = self.pool.open(self.prefix + suffix, create=True)
         try:
@@ -435,20 +453,48 @@ class Segment:
                 file.truncate(position + len(data))
             index.saved()
             if sync:
-                file.sync()
+                self._sync_index(file, index)
         except OSError:
             index.forget_saved()  # a failed sync may have dropped what was written long before
             raise
         finally:
             file.close()
 
+    def _sync_index(self, file: File, index: Index) -> None:
+        file.sync()
+        if isinstance(index, TransactionIndex) and not index.is_named:
+            # The names of the others came with the segment, and the log has synced them.
+            directory = os.path.dirname(self.path)
+            self.pool.patiently(lambda: self.pool.files.sync_dir(directory))
+            index.is_named = True
+
+    def aborted(self) -> list[AbortedTransaction]:
+        """Return the transactions that were aborted in this segment, by their markers."""
+        return [] if self.transactions is None else list(self.transactions)
+
+    def load_transactions(self, known_to: int) -> bool:
+        """Read the transaction index up to the offset `known_to`; tell whether it can be right."""
+        self.transactions = TransactionIndex()
+        try:
+            data = self.pool.files.read(self.prefix + TXN_INDEX)
+        except FileNotFoundError:
+            return False
+        # What a crash has left of entries beyond `known_to` is nothing to believe or to mind.
+        end = min(known_to, self.next_offset)
+        return self.transactions.load(data, self.base_offset, end) or known_to < self.next_offset
+
+    def save_transactions(self) -> None:
+        """Have the transaction index on the disk, if there is one, as it was made anew."""
+        if self.transactions is not None:
+            self._save(TXN_INDEX, self.transactions, sync=True)
+
     # -- changing
 
     def create(self, now_ms: int) -> None:
-        """Make the three files, empty; on OSError none is left."""
+        """Make its files, empty, but for the transaction index; on OSError none is left."""
         self.created_ms = now_ms
         try:
-            for path in self.file_paths():
+            for path in self.file_paths()[:3]:
                 file = self.pool.open(path, create=True)
                 try:
                     if file.size():
@@ -473,6 +519,8 @@ class Segment:
         self.flushed_size = min(self.flushed_size, position)
         self.offsets.cut(offset)
         self.times.cut(offset)
+        if self.transactions is not None:
+            self.transactions.cut(offset)
         start = self.offsets.last_position()
         self.next_offset = self.base_offset
         if start:
@@ -513,5 +561,5 @@ class Segment:
             self.pool.unpin(pinned)
 
     def file_paths(self) -> list[str]:
-        """Return the paths of its files."""
-        return [self.path, self.prefix + INDEX, self.prefix + TIME_INDEX]
+        """Return the paths of its files; the last one, the transaction index, may be missing."""
+        return [self.path, *(self.prefix + suffix for suffix in INDEX_SUFFIXES)]

@@ -2,7 +2,8 @@
 
 Invariants:
     A snapshot is whole or fails its CRC; one that fails is passed over, an older one taken.
-    The newest two stay, and those at the base offset of a segment.
+    The newest two stay, and those at the base offset of a segment; but none from before a
+    marker that compaction has dropped.
 """
 
 from __future__ import annotations
@@ -54,10 +55,20 @@ def save(
 
 
 def cut(files: Files, directory: str, end_offset: int) -> None:
-    """Remove the snapshots beyond `end_offset`."""
-    for offset in offsets_of(files.list(directory), SNAPSHOT):
-        if offset > end_offset:
-            files.remove(path_of(directory, offset))
+    """Remove the snapshots beyond `end_offset`, on the disk too."""
+    beyond = [at for at in offsets_of(files.list(directory), SNAPSHOT) if at > end_offset]
+    for offset in beyond:
+        files.remove(path_of(directory, offset))
+    if beyond:
+        # One that came back would tell of batches that others have taken the place of.
+        files.sync_dir(directory)
+
+
+def cut_start(files: Files, directory: str, offset: int) -> None:
+    """Remove the snapshots below `offset`."""
+    for older in offsets_of(files.list(directory), SNAPSHOT):
+        if older < offset:
+            files.remove(path_of(directory, older))
 
 
 def newest(files: Files, directory: str, end_offset: int) -> Iterator[tuple[int, Producers]]:

@@ -10,6 +10,7 @@ import pytest
 from millstream_log.model import TopicPartition
 from millstream_log.record.batch import decode, iter_batches
 from millstream_log.record.builder import encode_columns
+from millstream_log.record.control import Marker, MarkerType, encode_marker
 from millstream_log.storage.log_config import LogConfig
 from millstream_log.storage.log_dir import LogDir
 from millstream_log.storage.partition_log import PartitionLog
@@ -46,6 +47,23 @@ def batch() -> Batch:
             names = [key.encode() for key in keys]
         times = how.pop("times", [time] * len(data))
         return encode_columns(times, names, data, **how)
+
+    return make
+
+
+@pytest.fixture
+def marker() -> Callable[..., bytearray]:
+    """Return a maker of the markers that end a producer's transaction."""
+
+    def make(
+        kind: MarkerType, producer_id: int = 7, *, epoch: int = 0, coordinator: int = 0
+    ) -> bytearray:
+        return encode_marker(
+            Marker(kind, coordinator),
+            timestamp_ms=1_000_000,
+            producer_id=producer_id,
+            producer_epoch=epoch,
+        )
 
     return make
 

@@ -9,6 +9,7 @@ import pytest
 from millstream_log.errors import CorruptRecordError, StorageError
 from millstream_log.record.batch import iter_batches
 from millstream_log.record.compress import Codec
+from millstream_log.record.control import MarkerType
 from millstream_log.storage import compaction
 from millstream_log.storage.descriptors import FilePool
 from millstream_log.storage.log_config import LogConfig
@@ -17,6 +18,7 @@ from millstream_log.storage.partition_log import PartitionLog
 from millstream_log.testing import MemoryFiles
 
 Batch = Callable[..., bytearray]
+MakeMarker = Callable[..., bytearray]
 Contents = Callable[[PartitionLog], list[tuple[int, bytes | None]]]
 NOW = 1_000_000
 COMPACT = frozenset({"compact"})
@@ -189,6 +191,175 @@ def test_a_compaction_that_fails_leaves_the_log_whole(
         found.flush()
         found.compact(NOW)
         assert contents(found) == kept
+
+
+class Transaction:
+    """Producer 7 writing to a compacted log, one transaction after the other."""
+
+    def __init__(self, log: PartitionLog, batch: Batch, marker: MakeMarker) -> None:
+        self.log = log
+        self.batch = batch
+        self.marker = marker
+        self.sequence = 0
+
+    def write(self, *rows: tuple[str, str | None]) -> None:
+        """Append one batch and close its segment."""
+        write(
+            self.log,
+            self.batch,
+            *rows,
+            producer_id=7,
+            producer_epoch=0,
+            base_sequence=self.sequence,
+            is_transactional=True,
+        )
+        self.sequence += len(rows)
+
+    def end(self, kind: MarkerType, epoch: int = 0) -> None:
+        """Append the marker and close its segment."""
+        self.log.append(self.marker(kind, epoch=epoch), now_ms=NOW, coordinator=True)
+        self.log.roll()
+        self.log.flush()
+        self.log.high_watermark = self.log.log_end_offset
+
+    def batches(self) -> list[tuple[int, int, bool]]:
+        """Return (base offset, count, whether it is a marker) of all that is there."""
+        headers = [h for s in self.log.segments for _, h in s.walk(checked_from=0)]
+        return [(h.base_offset, h.count, h.is_control) for h in headers]
+
+
+@pytest.fixture
+def transaction(log: PartitionLog, batch: Batch, marker: MakeMarker) -> Transaction:
+    """Return a producer to the log, which compacts at once."""
+    log.config = LogConfig(
+        cleanup_policy=COMPACT, delete_retention_ms=1_000, min_cleanable_dirty_ratio=0.0
+    )
+    return Transaction(log, batch, marker)
+
+
+def test_aborted_records_go_and_replace_nothing(
+    log: PartitionLog, batch: Batch, contents: Contents, transaction: Transaction
+) -> None:
+    """The latest committed record of a key stays, whatever was aborted behind it."""
+    write(log, batch, ("a", "1"), ("b", "1"))
+    transaction.write(("a", "2"))
+    transaction.write(("b", None), ("c", "3"))
+    transaction.end(MarkerType.ABORT)
+    transaction.write(("b", "4"))
+    transaction.end(MarkerType.COMMIT)
+    log.append(batch("x", keys=["x"]), now_ms=NOW)
+    log.compact(NOW)
+    assert transaction.batches() == [(0, 1, False), (5, 1, True), (6, 1, False), (7, 1, True),
+                                     (8, 1, False)]  # fmt: skip
+    values = {offset: value for offset, value in contents(log) if offset not in (5, 7)}
+    assert values == {0: b"1", 6: b"4", 8: b"x"}
+    assert log.aborted_transactions(0, 9) == [(7, 2)]
+
+
+def test_a_marker_goes_when_nothing_of_its_transaction_is_left(
+    log: PartitionLog, batch: Batch, transaction: Transaction
+) -> None:
+    """The pass that meets none sets the horizon; one behind it drops marker and index entry."""
+    transaction.write(("a", "1"))
+    transaction.end(MarkerType.ABORT)
+    transaction.write(("a", "2"))
+    transaction.end(MarkerType.COMMIT)
+    write(log, batch, ("a", "3"))
+    log.compact(NOW)
+    # The producer's last batch leaves its header, and with it the second marker its sense.
+    assert [base for base, _, _ in transaction.batches()] == [1, 2, 3, 4]
+    transaction.write(("b", "1"))
+    transaction.end(MarkerType.COMMIT)
+    log.compact(NOW + 1)
+    assert [base for base, _, _ in transaction.batches()] == [1, 3, 4, 5, 6]
+    assert log.aborted_transactions(0, 7) == [(7, 0)]
+    horizons = [log.segments[0].header_at(0).delete_horizon_ms]
+    log.compact(NOW + 1_000)
+    assert [base for base, _, _ in transaction.batches()] == [1, 3, 4, 5, 6]
+    log.compact(NOW + 1_001)
+    assert [base for base, _, _ in transaction.batches()] == [3, 4, 5, 6]
+    assert log.aborted_transactions(0, 7) == []
+    horizons.append(log.segments[0].header_at(0).delete_horizon_ms)
+    assert horizons == [NOW + 1_001, NOW + 2_001]
+    log.compact(NOW + 2_001)
+    assert [base for base, _, _ in transaction.batches()] == [4, 5, 6]
+
+
+def test_a_marker_dropped_leaves_nothing_open(
+    log: PartitionLog,
+    batch: Batch,
+    marker: MakeMarker,
+    transaction: Transaction,
+    files: MemoryFiles,
+    open_dir: Callable[..., LogDir],
+) -> None:
+    """No snapshot from within the transaction is left that could not be told of its end."""
+    how = {"producer_id": 7, "producer_epoch": 0, "is_transactional": True}
+    log.append(batch("1", keys=["a"], base_sequence=0, **how), now_ms=NOW)
+    write(log, batch, ("z", "1"))
+    assert log.last_stable_offset == 0
+    log.append(marker(MarkerType.COMMIT), now_ms=NOW, coordinator=True)
+    write(log, batch, ("a", "2"))
+    write(log, batch, ("b", "1"), producer_id=7, producer_epoch=0, base_sequence=1)
+    config = log.config
+    log.config = LogConfig(
+        cleanup_policy=COMPACT,
+        delete_retention_ms=1_000,
+        min_cleanable_dirty_ratio=0.0,
+        segment_bytes=200,  # so that the segments stay apart, and with them their snapshots
+    )
+    for now in (NOW, NOW + 1, NOW + 2_000):
+        write(log, batch, ("x", str(now)))
+        log.compact(now)
+    assert [base for base, _, _ in transaction.batches()] == [1, 3, 4, 5, 7]
+    assert [segment.base_offset for segment in log.segments][:2] == [0, 2]
+    log.close()
+    for name in files.list(log.directory):
+        path = f"{log.directory}/{name}"
+        files.open(path, writable=True).sync()
+        if name.endswith(".snapshot") and int(name[:20]) > 2:
+            files.remove(path)
+    files.sync_dir(log.directory)
+    files.crash()
+    assert open_dir(config).partitions[log.topic_partition].last_stable_offset == 8
+
+
+def test_a_marker_that_began_an_epoch_stays(
+    log: PartitionLog, batch: Batch, transaction: Transaction
+) -> None:
+    """Whoever was fenced by it stays fenced, until the newer one has written."""
+    transaction.write(("a", "1"))
+    transaction.end(MarkerType.ABORT, epoch=1)
+    for now in (NOW, NOW + 5_000, NOW + 10_000):
+        write(log, batch, ("x", "1"))
+        log.compact(now)
+    assert (1, 1, True) in transaction.batches()
+
+
+def test_what_is_aborted_is_known_after_compaction(
+    log: PartitionLog,
+    batch: Batch,
+    transaction: Transaction,
+    files: MemoryFiles,
+    open_dir: Callable[..., LogDir],
+) -> None:
+    """Whether the index of the new segment came to the disk or not, it is there at the opening."""
+    write(log, batch, ("a", "1"), ("a", "2"))
+    transaction.write(("b", "1"), ("c", "1"))
+    transaction.end(MarkerType.ABORT)
+    transaction.write(("d", "1"))
+    transaction.end(MarkerType.ABORT)
+    files.fail("pwrite", errno.EIO, path=".txnindex.tmp")
+    with pytest.raises(StorageError):
+        log.compact(NOW)
+    files.heal()
+    entries = [entry for segment in log.segments for entry in segment.aborted()]
+    assert log.aborted_transactions(0, 8) == [(7, 2), (7, 5)]
+    files.crash()
+    again = open_dir(log.config).partitions[log.topic_partition]
+    # Of the first nothing is left; of the second there is the producer's last batch, emptied.
+    assert [e for segment in again.segments for e in segment.aborted()] == entries[1:]
+    assert again.last_stable_offset == 7
 
 
 def test_damage_is_not_given_a_new_checksum(

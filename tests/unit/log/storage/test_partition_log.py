@@ -15,8 +15,9 @@ from millstream_log.errors import (
     OffsetOutOfRangeError,
     StorageError,
 )
-from millstream_log.model import TimestampType
+from millstream_log.model import TimestampType, TopicPartition
 from millstream_log.record.batch import decode, iter_batches, read_header
+from millstream_log.storage.log_config import LogConfig
 from millstream_log.storage.log_dir import LogDir
 from millstream_log.storage.partition_log import AppendResult, PartitionLog
 from millstream_log.testing import ManualClock, MemoryFiles
@@ -62,6 +63,7 @@ def test_what_cannot_be_taken_is_refused_whole(make_log: MakeLog, batch: Batch) 
         (batch("a")[:-1], CorruptRecordError, "left"),
         (bytearray(), CorruptRecordError, "0 bytes"),
         (batch("a", is_control=True), InvalidRecordError, "control batch"),
+        (batch("a", producer_id=7, producer_epoch=0), InvalidRecordError, "sends sequence -1"),
         (batch("a", time=NOW + 3_600_001), InvalidTimestampError, "at most 4600000"),
     ]  # fmt: skip
     for data, error, words in cases:
@@ -98,24 +100,6 @@ def test_a_repeated_batch_is_answered_with_its_first_offsets(
     log.append(batch("x"), now_ms=NOW)
     assert log.append(batch("a", "b", **how), now_ms=NOW) == AppendResult(0, 1, -1, 0, True)
     assert log.log_end_offset == 3
-
-
-def test_an_open_transaction_holds_the_last_stable_offset(make_log: MakeLog, batch: Batch) -> None:
-    """What is undecided is hidden from read_committed until its marker comes."""
-    log = make_log()
-    log.append(batch("a"), now_ms=NOW)
-    log.high_watermark = 100
-    assert log.last_stable_offset == 100
-    how = {"producer_id": 7, "producer_epoch": 0, "is_transactional": True}
-    log.append(batch("b", base_sequence=0, **how), now_ms=NOW)
-    assert log.last_stable_offset == 1
-    from millstream_log.record.control import Marker, MarkerType, encode_marker
-
-    marker = encode_marker(
-        Marker(MarkerType.COMMIT, 0), timestamp_ms=NOW, producer_id=7, producer_epoch=0
-    )
-    log.append(marker, now_ms=NOW, coordinator=True)
-    assert log.last_stable_offset == 100
 
 
 def test_a_follower_keeps_the_leaders_offsets(make_log: MakeLog, batch: Batch) -> None:
@@ -388,11 +372,16 @@ def test_a_closed_log_says_so(make_log: MakeLog, batch: Batch) -> None:
 
 
 def test_a_quiet_producer_is_forgotten_with_time(
-    make_log: MakeLog, batch: Batch, clock: ManualClock
+    open_dir: Callable[..., LogDir], batch: Batch, clock: ManualClock
 ) -> None:
-    """Retention also ends what is known of producers that were silent for a day."""
-    log = make_log()
+    """The directory's retention also ends what is known of producers that are silent."""
+    log_dir = open_dir()
+    log = log_dir.create(TopicPartition("a", 0), "", LogConfig())
     log.append(batch("a", producer_id=7, producer_epoch=0, base_sequence=0), now_ms=NOW)
-    clock.advance(86_400_000)
-    log.retain(clock.now_ms())
-    assert not log.producers.entries
+    log_dir.producer_expiration_ms = 5_000
+    clock.advance(4_999)
+    log_dir.retain(clock.now_ms())
+    assert log.describe_producers() == [(7, 0, 0, NOW, -1, -1)]
+    clock.advance(1)
+    log_dir.retain(clock.now_ms())
+    assert log.describe_producers() == []

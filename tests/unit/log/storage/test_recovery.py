@@ -208,6 +208,24 @@ def test_producers_come_back_without_snapshots(
     assert log.append(batch("x" * 50, base_sequence=8, **how), now_ms=NOW).duplicate
 
 
+def test_a_snapshot_beyond_the_end_does_not_come_back(
+    place: Crashable, files: MemoryFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once recovery has cut the log, another crash brings no snapshot of what was cut."""
+    place.append(*"abcdefghij")
+    cut = place.log.segments[-2]
+    snapshot = f"{place.log.directory}/{cut.next_offset:020d}.snapshot"
+    place.lose()
+    assert files.exists(snapshot)
+    files.damage(cut.path, cut.size - 3, b"??")
+    place.open().append(place.batch("k", "l", "m"), now_ms=NOW)
+    files.open(cut.path, writable=True).sync()
+    monkeypatch.setattr(files._chance, "randint", lambda low, high: low)
+    files.crash()  # what was not synced is lost
+    assert place.open().log_end_offset > cut.next_offset
+    assert not files.exists(snapshot)
+
+
 def test_leader_epochs_come_back(place: Crashable, batch: Batch) -> None:
     """Epochs are known after a crash, from the file and from the batches."""
     for epoch in range(3):
