@@ -101,7 +101,7 @@ async def _acquire(place: str, options: dict[str, Any]) -> EmbeddedTransport:
 
 async def _open(place: str, options: dict[str, Any]) -> Broker:
     if place.startswith("memory://"):
-        from .testing import MemoryFiles
+        from .testing.memory import MemoryFiles
 
         return await Broker.open("/memory", files=MemoryFiles(), **options)
     return await Broker.open(place, **options)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from millstream_log.client.producer import Producer
 from millstream_log.client.transport import Transport, open_transport
 from millstream_log.model import TopicPartition
-from millstream_log.testing import ManualClock
+from millstream_log.testing.memory import ManualClock
 
 from .event import Event
 from .runtime.intake import Intake

@@ -26,8 +26,8 @@ from millstream_log.client.transport import Transport, open_transport
 from millstream_log.errors import ClosedError
 from millstream_log.model import TopicPartition
 from millstream_log.testing import ManualClock
-from millstream_log.wire.data import ProduceRequest
-from millstream_log.wire.groups import OffsetCommitRequest
+from millstream_log.wire.messages.offset_commit import OffsetCommitRequest
+from millstream_log.wire.messages.produce import ProduceRequest
 from millstream_log.wire.request import Request
 
 PARTITIONS = 3

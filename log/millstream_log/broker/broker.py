@@ -12,57 +12,34 @@ import asyncio
 import logging
 import os
 import uuid
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from ..clock import Clock, SystemClock
 from ..errors import ClosedError, InvalidRequestError
+from ..group.coordinator import GroupCoordinator
 from ..metadata.image import MetadataImage, TopicImage
+from ..metadata.names import OFFSETS_TOPIC
 from ..metadata.store import FILE_NAME, FileMetadataStore
 from ..model import TopicPartition
 from ..storage.files import Files, OsFiles
 from ..storage.log_config import LogConfig
 from ..storage.log_dir import LogDir
-from ..wire import data, groups, topics
+from ..transaction.coordinator import TransactionCoordinator
 from ..wire.request import Request
 from .cleaner import Cleaner
 from .config import BrokerConfig
-from .coordinator import Coordinator
 from .flusher import Flusher, check_policy
-from .handlers import configs as configs_handlers
-from .handlers import fetch as fetch_handlers
-from .handlers import groups as groups_handlers
-from .handlers import offsets as offsets_handlers
-from .handlers import produce as produce_handlers
-from .handlers import topics as topics_handlers
 from .host import Host
 from .metadata_file import MetadataFile
+from .routes import HANDLERS
+from .shell import Shell
+from .transactions import TransactionShell
 
 logger = logging.getLogger(__name__)
 
 R = TypeVar("R")
-_Handler = Callable[[Host, Any], Coroutine[Any, Any, Any]]
-
-_HANDLERS: dict[type, _Handler] = {
-    data.ProduceRequest: produce_handlers.produce,
-    data.FetchRequest: fetch_handlers.fetch,
-    data.ListOffsetsRequest: offsets_handlers.list_offsets,
-    data.DeleteRecordsRequest: offsets_handlers.delete_records,
-    topics.MetadataRequest: topics_handlers.metadata,
-    topics.CreateTopicsRequest: topics_handlers.create_topics,
-    topics.DeleteTopicsRequest: topics_handlers.delete_topics,
-    topics.CreatePartitionsRequest: topics_handlers.create_partitions,
-    topics.DescribeLogDirsRequest: topics_handlers.describe_log_dirs,
-    topics.DescribeConfigsRequest: configs_handlers.describe_configs,
-    topics.IncrementalAlterConfigsRequest: configs_handlers.alter_configs,
-    groups.FindCoordinatorRequest: groups_handlers.find_coordinator,
-    groups.OffsetCommitRequest: groups_handlers.offset_commit,
-    groups.OffsetFetchRequest: groups_handlers.offset_fetch,
-    groups.OffsetDeleteRequest: groups_handlers.offset_delete,
-    groups.ListGroupsRequest: groups_handlers.list_groups,
-    groups.DeleteGroupsRequest: groups_handlers.delete_groups,
-}
 
 
 class Broker:
@@ -122,7 +99,7 @@ class Broker:
                 flusher=Flusher(policy, flush_interval_ms, flush_threads),
                 read_only=read_only,
             )
-            host.coordinator = Coordinator(host)
+            _start_coordinators(host)
         except BaseException:
             log_dir.close()
             raise
@@ -140,7 +117,7 @@ class Broker:
         """
         if self._closed:
             raise ClosedError(f"the log at {self.host.path} is closed")
-        handler = _HANDLERS.get(type(request))
+        handler = HANDLERS.get(type(request))
         if handler is None:
             raise InvalidRequestError(f"no API takes a {type(request).__name__}")
         return handler(self.host, request)
@@ -152,12 +129,23 @@ class Broker:
         self._closed = True
         self.host.closing = True
         self.host.purgatory.wake_all()
+        await self.host.groups.close()
+        await self.host.transactions.close()
         if self.cleaner is not None:
             await self.cleaner.close()
         await self.host.flusher.close()
         await asyncio.sleep(0)  # parked fetches leave before their logs close
         self._flush_threads.shutdown(wait=True)
         self.host.log_dir.close()
+
+
+def _start_coordinators(host: Host) -> None:
+    """Let the coordinators go on from what their topics say."""
+    groups = host.groups = Shell(host, OFFSETS_TOPIC, GroupCoordinator())
+    host.on_topics_deleted = lambda gone: groups.append(groups.machine.delete_topics(gone))
+    host.transactions = TransactionShell(host, TransactionCoordinator())
+    groups.start()
+    host.transactions.start()
 
 
 class _Configs:

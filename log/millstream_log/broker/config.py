@@ -14,7 +14,9 @@ from collections.abc import Mapping
 from ..errors import InvalidConfigError
 from ..model import TimestampType
 from ..storage.log_config import LogConfig
-from ..wire.topics import ConfigEntry, ConfigSource, ConfigType
+from ..wire.enums import ConfigSource, ConfigType
+from ..wire.messages.describe_configs import ConfigEntry
+from .config_connections import CONNECTION_CONFIGS
 from .config_def import I32_MAX, I64_MAX, ConfigDef, Value, find, index
 
 _INT, _LONG, _DOUBLE = ConfigType.INT, ConfigType.LONG, ConfigType.DOUBLE
@@ -143,6 +145,14 @@ _OWN_BROKER_CONFIGS = [
         doc="Segment size of __consumer_offsets, when it is created.",
     ),
     ConfigDef(
+        "transaction.state.log.num.partitions", _INT, 1, low=1, high=10_000,
+        doc="Partitions of __transaction_state, when it is created.",
+    ),
+    ConfigDef(
+        "transaction.state.log.segment.bytes", _INT, 104_857_600, low=1, high=I32_MAX,
+        doc="Segment size of __transaction_state, when it is created.",
+    ),
+    ConfigDef(
         "offset.metadata.max.bytes", _INT, 4096, low=0, high=32_767,
         doc="Longest text that a committed offset may carry.",
     ),
@@ -185,6 +195,7 @@ _OWN_BROKER_CONFIGS = [
         "max.partitions.per.topic", _INT, 10_000, low=1, high=I32_MAX,
         doc="Partitions that one topic may have at most.",
     ),
+    *CONNECTION_CONFIGS,
 ]  # fmt: skip
 
 BROKER_CONFIGS = index(
@@ -315,6 +326,7 @@ def _entry(definition: ConfigDef, value: Value, source: ConfigSource) -> ConfigE
         name=definition.name,
         value=definition.format(value),
         source=source,
+        is_default=source is ConfigSource.DEFAULT,
         read_only=definition.read_only,
         config_type=definition.type,
         documentation=definition.doc,

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from ..errors import InvalidConfigError
-from ..wire.topics import ConfigType
+from ..wire.enums import ConfigType
 
 I32_MAX = 2**31 - 1
 I64_MAX = 2**63 - 1

@@ -10,6 +10,7 @@ here runs on one event loop, and only flushing and cleaning leave it.
 from __future__ import annotations
 
 import logging
+import sys
 import uuid
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
@@ -22,10 +23,11 @@ from ..errors import (
     LogError,
     PolicyViolationError,
     TopicAlreadyExistsError,
+    UnknownTopicIdError,
     UnknownTopicOrPartitionError,
 )
 from ..metadata.image import MetadataImage, TopicImage
-from ..metadata.names import OFFSETS_TOPIC, check_collision, check_name
+from ..metadata.names import INTERNAL_TOPICS, OFFSETS_TOPIC, check_collision, check_name
 from ..metadata.store import MetadataStore
 from ..model import TopicPartition
 from ..storage.log_config import LogConfig
@@ -36,9 +38,14 @@ from .partition import Partition
 from .purgatory import Purgatory
 
 if TYPE_CHECKING:
-    from .coordinator import Coordinator
+    from ..group.coordinator import GroupCoordinator
+    from .shell import Shell
+    from .transactions import TransactionShell
 
 logger = logging.getLogger(__name__)
+
+PRODUCER_IDS_BLOCK = 1000
+"""Producer ids that are reserved on the disk at once."""
 
 
 class Host:
@@ -63,12 +70,16 @@ class Host:
         self.purgatory = Purgatory()
         self.read_only = read_only
         self.closing = False
+        self.answer_bytes_allowed: Callable[[], int] = lambda: sys.maxsize  # a listener has less
         self.path = log_dir.path
-        self.coordinator: Coordinator
+        self.groups: Shell[GroupCoordinator]
+        self.transactions: TransactionShell
         self.partitions: dict[tuple[str, int], Partition] = {}
         self.on_topics_deleted: Callable[[list[str]], None] = lambda _: None
         self._store = store
         self._refreshed: MetadataImage | None = image
+        self._names = _names_of(image)
+        self._next_producer_id = image.producer_ids_end
         for topic in image.topics.values():
             self._host_topic(topic)
 
@@ -77,6 +88,19 @@ class Host:
         found = self.partitions.get((topic, index))
         if found is None:
             raise self._unknown(topic, index)
+        return found
+
+    def topic_name(self, name: str, topic_id: str) -> str:
+        """Return the name of a topic that goes by its name or by its id.
+
+        Raises:
+            UnknownTopicIdError: no topic has this id.
+        """
+        if not topic_id:
+            return name
+        found = self._names.get(topic_id)
+        if found is None:
+            raise UnknownTopicIdError(f"no topic has the id {topic_id}")
         return found
 
     def topic(self, name: str) -> TopicImage:
@@ -164,21 +188,35 @@ class Host:
         check_name(name)
         if self.read_only or not self.config.get("auto.create.topics.enable"):
             raise UnknownTopicOrPartitionError(f"no topic {name!r}")
-        if name == OFFSETS_TOPIC:
-            return self.create_offsets_topic()
+        if name in INTERNAL_TOPICS:
+            return self.internal_topic(name)
         return self.create_topic(name, -1, {})
 
-    def create_offsets_topic(self) -> TopicImage:
-        """Create `__consumer_offsets` as its configs say."""
+    def internal_topic(self, name: str) -> TopicImage:
+        """Return a topic of the coordinators, which is created as its configs say."""
+        found = self.image.topics.get(name)
+        if found is not None:
+            return found
+        configs = "offsets.topic" if name == OFFSETS_TOPIC else "transaction.state.log"
         return self.create_topic(
-            OFFSETS_TOPIC,
-            self.config.get_int("offsets.topic.num.partitions"),
+            name,
+            self.config.get_int(f"{configs}.num.partitions"),
             {
                 "cleanup.policy": "compact",
                 "compression.type": "producer",
-                "segment.bytes": str(self.config.get_int("offsets.topic.segment.bytes")),
+                "segment.bytes": str(self.config.get_int(f"{configs}.segment.bytes")),
             },
         )
+
+    def new_producer_id(self) -> int:
+        """Return a producer id that nobody has had, after a crash neither."""
+        self.check_writable("give out a producer id")
+        found = self._next_producer_id
+        if found == self.image.producer_ids_end:
+            end = found + PRODUCER_IDS_BLOCK
+            self._save(msgspec.structs.replace(self.image, producer_ids_end=end))
+        self._next_producer_id = found + 1
+        return found
 
     def refresh_topics(self) -> None:
         """See the topics that a writer in another process has made (read-only logs)."""
@@ -188,6 +226,7 @@ class Host:
         self._refreshed = image
         self.log_dir.refresh()
         self.image = image
+        self._names = _names_of(image)
         gone = [
             key
             for key in self.partitions
@@ -236,6 +275,7 @@ class Host:
     def _save(self, image: MetadataImage) -> None:
         self._store.save(image)
         self.image = image
+        self._names = _names_of(image)
 
     def _check_count(self, name: str, count: int) -> None:
         bound = self.config.get_int("max.partitions.per.topic")
@@ -254,3 +294,8 @@ class Host:
         return UnknownTopicOrPartitionError(
             f"topic {topic!r} has no partition {index}, it has {held.partitions}"
         )
+
+
+def _names_of(image: MetadataImage) -> dict[str, str]:
+    """Return the names of topics by their ids."""
+    return {topic.topic_id: topic.name for topic in image.topics.values()}

@@ -8,6 +8,7 @@ the purgatory. Replicas come with the cluster; until then the node's own flush d
 
 from __future__ import annotations
 
+from ..errors import FencedLeaderEpochError, UnknownLeaderEpochError
 from ..model import TopicPartition
 from ..storage.partition_log import AppendResult, PartitionLog
 from .flusher import Flusher
@@ -27,13 +28,35 @@ class Partition:
         self._purgatory = purgatory
         flusher.opened(self)
 
-    def append(self, records: bytearray, now_ms: int, *, check_keys: bool = False) -> AppendResult:
+    def append(
+        self,
+        records: bytearray,
+        now_ms: int,
+        *,
+        check_keys: bool = False,
+        coordinator: bool = False,
+    ) -> AppendResult:
         """Append whole batches, patched in place; see PartitionLog.append for what it raises."""
         result = self.log.append(
-            records, now_ms=now_ms, leader_epoch=self.leader_epoch, check_keys=check_keys
+            records,
+            now_ms=now_ms,
+            leader_epoch=self.leader_epoch,
+            check_keys=check_keys,
+            coordinator=coordinator,
         )
         self._flusher.appended(self)
         return result
+
+    def check_leader_epoch(self, epoch: int) -> None:
+        """Raise FencedLeaderEpochError or UnknownLeaderEpochError unless `epoch` is ours."""
+        if epoch < self.leader_epoch:
+            raise FencedLeaderEpochError(
+                f"{self.topic_partition}: leader epoch {epoch}, it is {self.leader_epoch} now"
+            )
+        if epoch > self.leader_epoch:
+            raise UnknownLeaderEpochError(
+                f"{self.topic_partition}: leader epoch {epoch}, known up to {self.leader_epoch}"
+            )
 
     def advance(self, high_watermark: int) -> None:
         """Let consumers read up to `high_watermark`; a smaller one than before is ignored."""
@@ -42,15 +65,3 @@ class Partition:
             log.high_watermark = high_watermark
             if self._purgatory:
                 self._purgatory.notify(self.topic_partition)
-
-    def read(
-        self, offset: int, bytes_max: int, *, committed_only: bool = False, verify: bool = False
-    ) -> bytes:
-        """Return whole batches from `offset` to what a consumer may see."""
-        log = self.log
-        return log.read(
-            offset,
-            bytes_max,
-            end_offset=log.last_stable_offset if committed_only else log.high_watermark,
-            verify=verify,
-        )

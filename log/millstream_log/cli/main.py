@@ -21,6 +21,7 @@ from .groups import groups_family
 from .importer import ImportCommand
 from .output import drop_stdout, note
 from .read import read_word
+from .serve import ServeCommand
 from .topics import topics_family
 from .write import write_word
 
@@ -87,6 +88,7 @@ def _parse(argv: Sequence[str] | None, extra: Sequence[Command]) -> argparse.Nam
         write_word(),
         ImportCommand(),
         groups_family(),
+        ServeCommand(),
         DumpCommand(),
     ]
     add_words(parser, [*own, *extra], metavar="COMMAND")

@@ -19,7 +19,7 @@ from ..client.offsets import list_offsets
 from ..client.transport import Transport
 from ..errors import CorruptRecordError, StorageError, UnknownTopicOrPartitionError
 from ..model import TopicPartition
-from ..wire.data import OffsetSpec
+from ..wire.enums import OffsetSpec
 from .command import CommandError
 
 TIME_MIN_MS = 100_000_000_000

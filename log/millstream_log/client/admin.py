@@ -11,27 +11,31 @@ from typing import NamedTuple
 
 from ..errors import ClosedError, ErrorCode, error_for
 from ..model import OffsetAndMetadata, TopicDescription, TopicPartition
-from ..wire.data import DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic
-from ..wire.groups import DeleteGroupsRequest, ListGroupsRequest
-from ..wire.topics import (
+from ..wire.enums import AlterOp, ConfigSource, ResourceType
+from ..wire.messages.create_partitions import CreatePartitionsRequest, CreatePartitionsTopic
+from ..wire.messages.create_topics import (
+    CreatableTopic,
+    CreatableTopicConfig,
+    CreatedTopicConfig,
+    CreateTopicsRequest,
+)
+from ..wire.messages.delete_groups import DeleteGroupsRequest
+from ..wire.messages.delete_records import (
+    DeleteRecordsPartition,
+    DeleteRecordsRequest,
+    DeleteRecordsTopic,
+)
+from ..wire.messages.delete_topics import DeleteTopicsRequest, DeleteTopicState
+from ..wire.messages.describe_configs import ConfigEntry, ConfigResource, DescribeConfigsRequest
+from ..wire.messages.describe_log_dirs import DescribeLogDirsRequest
+from ..wire.messages.incremental_alter_configs import (
     AlterableConfig,
     AlterConfigsResource,
-    AlterOp,
-    ConfigEntry,
-    ConfigResource,
-    ConfigSource,
-    CreatableTopic,
-    CreatePartitionsRequest,
-    CreatePartitionsTopic,
-    CreateTopicsRequest,
-    DeleteTopicsRequest,
-    DescribeConfigsRequest,
-    DescribeLogDirsRequest,
     IncrementalAlterConfigsRequest,
-    MetadataRequest,
-    MetadataTopic,
-    ResourceType,
 )
+from ..wire.messages.list_groups import ListGroupsRequest
+from ..wire.messages.metadata import MetadataTopic
+from .cluster import ask_metadata
 from .lifecycle import Client, Log
 from .offsets import commit_offsets, fetch_committed
 from .transport import Transport
@@ -77,7 +81,10 @@ class Admin(Client):
                         name=topic.name,
                         num_partitions=topic.num_partitions,
                         replication_factor=topic.replication_factor,
-                        configs=dict(topic.topic_configs),
+                        configs=[
+                            CreatableTopicConfig(name=name, value=value)
+                            for name, value in topic.topic_configs.items()
+                        ],
                     )
                     for topic in wanted
                 ],
@@ -91,7 +98,7 @@ class Admin(Client):
                 result.name,
                 result.topic_id,
                 result.num_partitions,
-                _set_on_topic(result.configs),
+                _set_on_topic(result.configs or ()),
                 False,
             )
             for result in response.topics
@@ -99,29 +106,31 @@ class Admin(Client):
 
     async def delete_topics(self, topics: Iterable[str]) -> None:
         """Delete topics with their records."""
-        response = await self._running().send(DeleteTopicsRequest(topics=list(topics)))
+        response = await self._running().send(
+            DeleteTopicsRequest(topics=[DeleteTopicState(name=name) for name in topics])
+        )
         for result in response.topics:
             _raise(result.error_code, result.error_message, f"delete {result.name!r}")
 
     async def list_topics(self) -> list[str]:
         """Return the names of all topics, sorted, internal ones included."""
-        return [topic.name for topic in await self._metadata(None)]
+        return list(await self._metadata(None))
 
     async def describe_topics(self, topics: Iterable[str] | None = None) -> list[TopicDescription]:
         """Describe these topics, or all."""
-        found = await self._metadata(None if topics is None else list(topics))
-        for topic in found:
-            _raise(topic.error_code, topic.error_message, f"topic {topic.name!r}")
-        configs = await self.describe_configs([topic.name for topic in found])
+        found = await self._metadata(topics)
+        for name, topic in found.items():
+            _raise(topic.error_code, topic.error_message, f"topic {name!r}")
+        configs = await self.describe_configs(list(found))
         return [
             TopicDescription(
-                topic.name,
+                name,
                 topic.topic_id,
                 len(topic.partitions),
-                _set_on_topic(configs[topic.name].values()),
+                _set_on_topic(configs[name].values()),
                 topic.is_internal,
             )
-            for topic in found
+            for name, topic in found.items()
         ]
 
     async def create_partitions(
@@ -230,20 +239,20 @@ class Admin(Client):
         self, topics: Iterable[str] | None = None
     ) -> dict[str, dict[TopicPartition, int]]:
         """Return, by directory, the size in bytes of each partition."""
-        names = None if topics is None else list(topics)
-        response = await self._running().send(DescribeLogDirsRequest(topics=names))
+        names = None if topics is None else set(topics)
+        response = await self._running().send(DescribeLogDirsRequest())
         return {
             result.log_dir: {
                 TopicPartition(topic.name, part.index): part.size_bytes
                 for topic in result.topics
+                if names is None or topic.name in names
                 for part in topic.partitions
             }
             for result in response.results
         }
 
-    async def _metadata(self, topics: list[str] | None) -> list[MetadataTopic]:
-        request = MetadataRequest(topics=topics, allow_auto_topic_creation=False)
-        return (await self._running().send(request)).topics
+    async def _metadata(self, topics: Iterable[str] | None) -> dict[str, MetadataTopic]:
+        return await ask_metadata(self._running(), topics, may_create=False)
 
     async def _describe_configs(
         self, kind: ResourceType, names: Iterable[str]
@@ -274,9 +283,9 @@ def _raise(code: ErrorCode, message: str | None, what: str) -> None:
         raise error_for(code, message or what)
 
 
-def _set_on_topic(configs: Iterable[ConfigEntry]) -> dict[str, str]:
+def _set_on_topic(configs: Iterable[ConfigEntry | CreatedTopicConfig]) -> dict[str, str]:
     return {
         entry.name: entry.value
         for entry in configs
-        if entry.source is ConfigSource.TOPIC and entry.value is not None
+        if entry.source == ConfigSource.TOPIC and entry.value is not None
     }

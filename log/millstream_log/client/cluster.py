@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 
 from ..errors import ErrorCode, LogError, error_for
 from ..model import TopicPartition
-from ..wire.topics import MetadataRequest, MetadataTopic
+from ..wire.messages.metadata import MetadataRequest, MetadataRequestTopic, MetadataTopic
 from .transport import Transport
 
 
@@ -25,34 +26,45 @@ class ClusterView:
 
     async def require(self, topic: str, *, may_create: bool = True) -> tuple[TopicPartition, ...]:
         """Ask for a topic; return its partitions, or raise why there are none."""
-        found = (await self.ask([topic], may_create=may_create))[0]
+        found = (await self.ask([topic], may_create=may_create))[topic]
         if found.error_code:
             raise error_of(found)
         return self.partitions[topic]
 
     async def ask(
         self, topics: list[str] | None, *, may_create: bool = False
-    ) -> list[MetadataTopic]:
+    ) -> dict[str, MetadataTopic]:
         """Return what the broker says of `topics` (None: of all), and remember the counts."""
-        response = await self._transport.send(
-            MetadataRequest(topics=topics, allow_auto_topic_creation=may_create)
-        )
+        found = await ask_metadata(self._transport, topics, may_create=may_create)
         now = asyncio.get_running_loop().time()
         if now > self.good_until:
             self.partitions.clear()
             self.good_until = now + self._max_age
-        for topic in response.topics:
+        for name, topic in found.items():
             if topic.error_code is ErrorCode.NONE:
-                self.partitions[topic.name] = tuple(
-                    TopicPartition(topic.name, index) for index in range(len(topic.partitions))
+                self.partitions[name] = tuple(
+                    TopicPartition(name, index) for index in range(len(topic.partitions))
                 )
             else:
-                self.partitions.pop(topic.name, None)
-        return response.topics
+                self.partitions.pop(name, None)
+        return found
 
     def forget(self, topic: str) -> None:
         """Ask again for a topic the next time it is needed."""
         self.partitions.pop(topic, None)
+
+
+async def ask_metadata(
+    transport: Transport, topics: Iterable[str] | None, *, may_create: bool
+) -> dict[str, MetadataTopic]:
+    """Return what the broker says of `topics` (None: of all), by name."""
+    response = await transport.send(
+        MetadataRequest(
+            topics=None if topics is None else [MetadataRequestTopic(name=name) for name in topics],
+            allow_auto_topic_creation=may_create,
+        )
+    )
+    return {topic.name: topic for topic in response.topics if topic.name is not None}
 
 
 def error_of(topic: MetadataTopic) -> LogError:

@@ -22,7 +22,7 @@ from ..errors import (
 )
 from ..model import OffsetAndMetadata, OffsetAndTimestamp, Record, TopicPartition
 from ..record.columns import Columns
-from ..wire.data import OffsetSpec
+from ..wire.enums import OffsetSpec
 from .cluster import ClusterView
 from .fetcher import Deserializer, Fetcher
 from .lifecycle import Client, Log
@@ -441,8 +441,8 @@ class Consumer(Client):
         """Return the topics that there are."""
         await self._ready()
         return {
-            topic.name
-            for topic in await self._cluster.ask(None)
+            name
+            for name, topic in (await self._cluster.ask(None)).items()
             if not (topic.is_internal and self._exclude_internal)
         }
 

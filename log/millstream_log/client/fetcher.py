@@ -17,12 +17,7 @@ from ..errors import CorruptRecordError, ErrorCode, error_for
 from ..model import Record, TimestampType, TopicPartition
 from ..record.batch import BatchHeader, check, decode_columns, iter_batches, read_header
 from ..record.columns import Columns
-from ..wire.data import (
-    FetchPartition,
-    FetchPartitionResponse,
-    FetchRequest,
-    FetchTopic,
-)
+from ..wire.messages.fetch import FetchPartition, FetchPartitionResponse, FetchRequest, FetchTopic
 from .subscription import Buffered, PartitionState, Subscription
 from .transport import Transport
 

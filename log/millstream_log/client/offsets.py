@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping
 
 from ..errors import ErrorCode, error_for
 from ..model import OffsetAndMetadata, OffsetAndTimestamp, TopicPartition
-from ..wire.data import ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic
-from ..wire.groups import (
+from ..wire.messages.list_offsets import ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic
+from ..wire.messages.offset_commit import (
     OffsetCommitPartition,
     OffsetCommitRequest,
     OffsetCommitTopic,
-    OffsetFetchRequest,
 )
+from ..wire.messages.offset_fetch import OffsetFetchRequest, OffsetFetchRequestTopic
 from .transport import Transport
 
 
@@ -43,17 +43,21 @@ async def fetch_committed(
     transport: Transport, group_id: str, partitions: Iterable[TopicPartition] | None
 ) -> dict[TopicPartition, OffsetAndMetadata]:
     """Return what a group has committed; partitions without a commit are left out. Raises."""
-    topics: dict[str, list[int]] | None = None
+    topics: list[OffsetFetchRequestTopic] | None = None
     if partitions is not None:
-        topics = {}
+        indexes: dict[str, list[int]] = {}
         for topic, index in partitions:
-            topics.setdefault(topic, []).append(index)
+            indexes.setdefault(topic, []).append(index)
+        topics = [
+            OffsetFetchRequestTopic(name=name, partition_indexes=parts)
+            for name, parts in indexes.items()
+        ]
     response = await transport.send(OffsetFetchRequest(group_id=group_id, topics=topics))
     if response.error_code is not ErrorCode.NONE:
         raise error_for(response.error_code, response.error_message or f"group {group_id!r}")
     return {
         TopicPartition(topic_answer.name, part.index): OffsetAndMetadata(
-            part.committed_offset, part.metadata
+            part.committed_offset, part.metadata or ""
         )
         for topic_answer in response.topics
         for part in topic_answer.partitions

@@ -13,7 +13,7 @@ import logging
 
 from ..errors import InvalidGroupIdError, LogError, OffsetOutOfRangeError
 from ..model import OffsetAndMetadata, TopicPartition
-from ..wire.data import OffsetSpec
+from ..wire.enums import OffsetSpec
 from .cluster import ClusterView
 from .offsets import commit_offsets, fetch_committed, list_offsets
 from .subscription import PartitionState, Subscription
@@ -136,14 +136,12 @@ class Positions:
             return  # subscribed anew meanwhile: the next call asks for that
         partitions = []
         complete = True
-        for topic in topics:
+        for name, topic in topics.items():
             if topic.error_code:
                 complete = False
-                logger.debug("subscribed topic %s: %s", topic.name, topic.error_message)
-            elif subscription.wants(
-                topic.name, internal=topic.is_internal and self._exclude_internal
-            ):
-                partitions += [TopicPartition(topic.name, p.index) for p in topic.partitions]
+                logger.debug("subscribed topic %s: %s", name, topic.error_message)
+            elif subscription.wants(name, internal=topic.is_internal and self._exclude_internal):
+                partitions += [TopicPartition(name, p.index) for p in topic.partitions]
         if partitions != list(subscription.assigned):
             subscription.replace(partitions)
         self._metadata_version = version

@@ -27,7 +27,7 @@ from ..model import Header, RecordMetadata, TimestampType, TopicPartition
 from ..record.builder import encode_columns
 from ..record.compress import Codec
 from ..record.single import encode_single
-from ..wire.data import (
+from ..wire.messages.produce import (
     ProducePartition,
     ProducePartitionResponse,
     ProduceRequest,

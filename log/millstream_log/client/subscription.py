@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from ..errors import InvalidRequestError
 from ..model import Record, TopicPartition
-from ..wire.data import OffsetSpec
+from ..wire.enums import OffsetSpec
 
 
 class Buffered:

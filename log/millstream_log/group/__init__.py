@@ -1,1 +1,1 @@
-"""Consumer groups as pure state machines: committed offsets now, membership next."""
+"""Consumer groups as pure state machines: membership, rebalances, committed offsets."""

@@ -24,6 +24,7 @@ class MetadataImage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     cluster_id: str  # 32 hex digits
     node_id: int = 0
     topics: dict[str, TopicImage] = msgspec.field(default_factory=dict)
+    producer_ids_end: int = 0  # producer ids below it are given out, or were lost with a crash
 
     def with_topic(self, topic: TopicImage) -> MetadataImage:
         """Return the image in which `topic` stands in place of any of its name."""

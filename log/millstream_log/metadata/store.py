@@ -49,6 +49,7 @@ class _Stored(msgspec.Struct):
     cluster_id: str
     node_id: int
     topics: list[TopicImage]
+    producer_ids_end: int = 0
 
 
 class FileMetadataStore:
@@ -75,13 +76,20 @@ class FileMetadataStore:
             cluster_id=stored.cluster_id,
             node_id=stored.node_id,
             topics={topic.name: topic for topic in stored.topics},
+            producer_ids_end=stored.producer_ids_end,
         )
         self._seen = (data, image)
         return image
 
     def save(self, image: MetadataImage) -> None:
         """Replace the file."""
-        stored = _Stored(VERSION, image.cluster_id, image.node_id, list(image.topics.values()))
+        stored = _Stored(
+            version=VERSION,
+            cluster_id=image.cluster_id,
+            node_id=image.node_id,
+            topics=list(image.topics.values()),
+            producer_ids_end=image.producer_ids_end,
+        )
         data = msgspec.json.format(msgspec.json.encode(stored), indent=1)
         self._file.replace(data)
         self._seen = (data, image)

@@ -20,8 +20,8 @@ import random
 import threading
 from typing import NamedTuple
 
-from .errors import LockedError
-from .storage.files import Buffer, File, Lock
+from ..errors import LockedError
+from ..storage.files import Buffer, File, Lock
 
 
 class ManualClock:

@@ -16,7 +16,7 @@ from millstream_log.errors import (
     LockedError,
     UnknownTopicOrPartitionError,
 )
-from millstream_log.wire.topics import MetadataRequest
+from millstream_log.wire.messages.metadata import MetadataRequest
 
 
 def test_one_directory_has_one_broker_until_the_last_lets_go(tmp_path: Path) -> None:

@@ -6,18 +6,19 @@ Invariants: all changes of one resource hold together or not at all.
 from __future__ import annotations
 
 from ...errors import InvalidConfigError, InvalidRequestError, LogError
-from ...wire.topics import (
-    AlterableConfig,
-    AlterConfigsResource,
-    AlterConfigsResult,
-    AlterOp,
+from ...wire.enums import AlterOp, ResourceType
+from ...wire.messages.describe_configs import (
     ConfigResource,
     DescribeConfigsRequest,
     DescribeConfigsResponse,
     DescribeConfigsResult,
+)
+from ...wire.messages.incremental_alter_configs import (
+    AlterableConfig,
+    AlterConfigsResource,
+    AlterConfigsResult,
     IncrementalAlterConfigsRequest,
     IncrementalAlterConfigsResponse,
-    ResourceType,
 )
 from ..config import check_topic_configs, default_topic_config, list_config
 from ..host import Host
@@ -37,8 +38,10 @@ def _describe(host: Host, resource: ConfigResource) -> DescribeConfigsResult:
         resource_type=resource.resource_type, resource_name=resource.resource_name
     )
     try:
-        if resource.resource_type is ResourceType.TOPIC:
+        if resource.resource_type == ResourceType.TOPIC:
             configs = host.config.describe_topic(host.topic(resource.resource_name).configs)
+        elif resource.resource_type != ResourceType.BROKER:
+            raise InvalidRequestError(f"configs of resource type {resource.resource_type}")
         elif resource.resource_name in ("", str(host.image.node_id)):
             configs = host.config.describe()
         else:
@@ -73,7 +76,7 @@ async def alter_configs(
 
 
 def _alter(host: Host, resource: AlterConfigsResource, validate_only: bool) -> None:
-    if resource.resource_type is not ResourceType.TOPIC:
+    if resource.resource_type != ResourceType.TOPIC:
         raise InvalidRequestError("configs of the broker are given when it is opened")
     configs = dict(host.topic(resource.resource_name).configs)
     for change in resource.configs:
@@ -83,22 +86,29 @@ def _alter(host: Host, resource: AlterConfigsResource, validate_only: bool) -> N
 
 
 def _apply(configs: dict[str, str], change: AlterableConfig, host: Host) -> None:
-    name = change.name
-    if change.operation is AlterOp.DELETE:
+    name, operation = change.name, _operation(change)
+    if operation is AlterOp.DELETE:
         configs.pop(name, None)
         return
     if change.value is None:
-        raise InvalidConfigError(f"config {name}: {change.operation.name} needs a value")
-    if change.operation is AlterOp.SET:
+        raise InvalidConfigError(f"config {name}: {operation.name} needs a value")
+    if operation is AlterOp.SET:
         configs[name] = change.value
         return
     if not list_config(name):
-        raise InvalidConfigError(f"config {name} is no list, {change.operation.name} is for lists")
+        raise InvalidConfigError(f"config {name} is no list, {operation.name} is for lists")
     current = configs.get(name, default_topic_config(host.config, name))
     held = [part for part in current.split(",") if part]
     given = [part.strip() for part in change.value.split(",") if part.strip()]
-    if change.operation is AlterOp.APPEND:
+    if operation is AlterOp.APPEND:
         held += [part for part in given if part not in held]
     else:
         held = [part for part in held if part not in given]
     configs[name] = ",".join(held)
+
+
+def _operation(change: AlterableConfig) -> AlterOp:
+    try:
+        return AlterOp(change.operation)
+    except ValueError as error:
+        raise InvalidRequestError(f"config {change.name}: operation {change.operation}") from error

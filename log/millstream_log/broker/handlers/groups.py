@@ -1,182 +1,144 @@
-"""FindCoordinator, OffsetCommit, OffsetFetch, OffsetDelete, ListGroups, DeleteGroups.
-
-Invariants: an unknown committed offset is -1 with no error; a commit for a partition that does
-not exist is refused, the others of the same request are taken.
-
-Source: keys 10, 8, 9, 47, 16 and 42. Membership (11 to 14) gets a file of its own.
-"""
+"""FindCoordinator, ListGroups, DescribeGroups, DeleteGroups (keys 10, 16, 15, 42)."""
 
 from __future__ import annotations
 
-from ...errors import ErrorCode, InvalidGroupIdError, LogError
-from ...model import TopicPartition
-from ...wire.groups import (
-    Coordinator,
+from ...errors import ErrorCode, InvalidRequestError, LogError
+from ...group.replies import GroupDescription
+from ...wire.messages.delete_groups import (
     DeletedGroup,
     DeleteGroupsRequest,
     DeleteGroupsResponse,
+)
+from ...wire.messages.describe_groups import (
+    OPERATIONS_OMITTED,
+    DescribedGroup,
+    DescribedGroupMember,
+    DescribeGroupsRequest,
+    DescribeGroupsResponse,
+)
+from ...wire.messages.find_coordinator import (
+    Coordinator,
     FindCoordinatorRequest,
     FindCoordinatorResponse,
-    ListedGroup,
-    ListGroupsRequest,
-    ListGroupsResponse,
-    OffsetCommitPartitionResponse,
-    OffsetCommitRequest,
-    OffsetCommitResponse,
-    OffsetCommitTopicResponse,
-    OffsetDeleteRequest,
-    OffsetDeleteResponse,
-    OffsetFetchPartition,
-    OffsetFetchRequest,
-    OffsetFetchResponse,
-    OffsetFetchTopic,
 )
+from ...wire.messages.list_groups import ListedGroup, ListGroupsRequest, ListGroupsResponse
 from ..host import Host
+from .group_ids import check_group_id
 
-GROUP_ID_BYTES_MAX = 32_767  # what its length field on the wire and in the log can say
+_GROUP, _TRANSACTION = 0, 1
+_LIST_FROM = 4
+_NOT_FOUND_FROM = 6
+_GROUP_OPERATIONS = 1 << 3 | 1 << 6 | 1 << 8  # READ, DELETE, DESCRIBE: all that a group has
 
 
 async def find_coordinator(host: Host, request: FindCoordinatorRequest) -> FindCoordinatorResponse:
     """Name this node: there is no other."""
+    keys = request.keys if request.version >= _LIST_FROM else [request.key]
+    found = [_coordinator(host, request, key) for key in keys]
+    if request.version >= _LIST_FROM:
+        return FindCoordinatorResponse(coordinators=found)
+    only = found[0]
     return FindCoordinatorResponse(
-        coordinators=[Coordinator(key=key, node_id=host.image.node_id) for key in request.keys]
+        error_code=only.error_code,
+        error_message=only.error_message,
+        node_id=only.node_id,
+        host=only.host,
+        port=only.port,
     )
 
 
-async def offset_commit(host: Host, request: OffsetCommitRequest) -> OffsetCommitResponse:
-    """Append the offsets of a group to `__consumer_offsets`."""
-    asked: dict[TopicPartition, tuple[int, int, str | None]] = {}
-    errors: dict[TopicPartition, ErrorCode] = {}
-    for topic in request.topics:
-        for part in topic.partitions:
-            key = TopicPartition(topic.name, part.index)
-            if key in host.partitions:
-                asked[key] = (
-                    part.committed_offset,
-                    part.committed_leader_epoch,
-                    part.committed_metadata,
-                )
-            else:
-                errors[key] = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-    message = None
+def _coordinator(host: Host, request: FindCoordinatorRequest, key: str) -> Coordinator:
     try:
-        _check_group_id(request.group_id)
-        host.check_writable(f"commit for group {request.group_id!r}")
-        taken, records = host.coordinator.offsets.commit(
-            request.group_id,
-            asked,
-            host.clock.now_ms(),
-            host.config.get_int("offset.metadata.max.bytes"),
+        if request.key_type not in (_GROUP, _TRANSACTION):
+            raise InvalidRequestError(f"coordinator type {request.key_type} is not one of ours")
+        if request.key_type == _TRANSACTION and not key:
+            raise InvalidRequestError("transactional id is empty")
+    except LogError as error:
+        return Coordinator(
+            key=key, node_id=-1, host="", port=-1, error_code=error.code, error_message=str(error)
         )
-        errors |= taken
-        await host.coordinator.append(request.group_id, records)
-    except LogError as error:
-        errors |= dict.fromkeys(asked, error.code)
-        message = str(error)
-    return OffsetCommitResponse(
-        error_message=message,
-        topics=[
-            OffsetCommitTopicResponse(
-                name=topic.name,
-                partitions=[
-                    OffsetCommitPartitionResponse(
-                        index=part.index, error_code=errors[TopicPartition(topic.name, part.index)]
-                    )
-                    for part in topic.partitions
-                ],
-            )
-            for topic in request.topics
-        ],
-    )
-
-
-async def offset_fetch(host: Host, request: OffsetFetchRequest) -> OffsetFetchResponse:
-    """Return what a group has committed."""
-    try:
-        _check_group_id(request.group_id)
-    except InvalidGroupIdError as error:
-        return OffsetFetchResponse(topics=[], error_code=error.code, error_message=str(error))
-    host.coordinator.refresh()
-    held = host.coordinator.offsets.fetch(request.group_id)
-    wanted = request.topics
-    if wanted is None:
-        wanted = {}
-        for key in sorted(held):
-            wanted.setdefault(key.topic, []).append(key.partition)
-    topics = []
-    for name, indexes in wanted.items():
-        parts = []
-        for index in indexes:
-            value = held.get(TopicPartition(name, index))
-            parts.append(
-                OffsetFetchPartition(index=index)
-                if value is None
-                else OffsetFetchPartition(
-                    index=index,
-                    committed_offset=value.offset,
-                    committed_leader_epoch=value.leader_epoch,
-                    metadata=value.metadata,
-                )
-            )
-        topics.append(OffsetFetchTopic(name=name, partitions=parts))
-    return OffsetFetchResponse(topics=topics)
-
-
-async def offset_delete(host: Host, request: OffsetDeleteRequest) -> OffsetDeleteResponse:
-    """Forget what a group committed for some partitions."""
-    keys = [TopicPartition(name, i) for name, indexes in request.topics.items() for i in indexes]
-    try:
-        host.check_writable(f"delete offsets of group {request.group_id!r}")
-        code, records = host.coordinator.offsets.delete(request.group_id, keys)
-        await host.coordinator.append(request.group_id, records)
-    except LogError as error:
-        return OffsetDeleteResponse(topics=[], error_code=error.code, error_message=str(error))
-    return OffsetDeleteResponse(
-        error_code=code,
-        error_message=f"no group {request.group_id!r}" if code else None,
-        topics=[
-            OffsetCommitTopicResponse(
-                name=name,
-                partitions=[OffsetCommitPartitionResponse(index=index) for index in indexes],
-            )
-            for name, indexes in request.topics.items()
-        ],
+    peer = request.peer
+    return Coordinator(
+        key=key, node_id=host.image.node_id, host=peer.broker_host, port=peer.broker_port
     )
 
 
 async def list_groups(host: Host, request: ListGroupsRequest) -> ListGroupsResponse:
-    """List the groups that have committed something."""
-    host.coordinator.refresh()
-    if request.states_filter and "empty" not in [s.lower() for s in request.states_filter]:
-        return ListGroupsResponse(groups=[])
-    if request.types_filter and "classic" not in [t.lower() for t in request.types_filter]:
-        return ListGroupsResponse(groups=[])
+    """List the groups in the states and of the types that are asked for."""
+    host.groups.refresh()
+    found = host.groups.machine.list_groups(request.states_filter, request.types_filter)
     return ListGroupsResponse(
-        groups=[ListedGroup(group_id=group_id) for group_id in host.coordinator.offsets.group_ids()]
+        groups=[
+            ListedGroup(
+                group_id=group.group_id,
+                protocol_type=group.protocol_type,
+                group_state=group.state,
+                group_type=group.group_type,
+            )
+            for group in found
+        ]
+    )
+
+
+async def describe_groups(host: Host, request: DescribeGroupsRequest) -> DescribeGroupsResponse:
+    """Tell the state and the members of groups."""
+    host.groups.refresh()
+    return DescribeGroupsResponse(
+        groups=[_described(host, request, group_id) for group_id in request.groups]
+    )
+
+
+def _described(host: Host, request: DescribeGroupsRequest, group_id: str) -> DescribedGroup:
+    try:
+        check_group_id(group_id)
+    except LogError as error:
+        return DescribedGroup(
+            group_id=group_id, error_code=error.code, error_message=str(error), group_state="Dead"
+        )
+    group: GroupDescription = host.groups.machine.describe(group_id)
+    code, message = group.error, None
+    if code is ErrorCode.GROUP_ID_NOT_FOUND:
+        message = f"Group {group_id} not found."
+        if request.version < _NOT_FOUND_FROM:  # a dead group was no error then
+            code, message = ErrorCode.NONE, None
+    return DescribedGroup(
+        error_code=code,
+        error_message=message,
+        group_id=group_id,
+        group_state=group.state,
+        protocol_type=group.protocol_type,
+        protocol_data=group.protocol,
+        members=[
+            DescribedGroupMember(
+                member_id=member.member_id,
+                group_instance_id=member.group_instance_id,
+                client_id=member.client_id,
+                client_host=member.client_host,
+                member_metadata=member.metadata,
+                member_assignment=member.assignment,
+            )
+            for member in group.members
+        ],
+        authorized_operations=(
+            _GROUP_OPERATIONS if request.include_authorized_operations else OPERATIONS_OMITTED
+        ),
     )
 
 
 async def delete_groups(host: Host, request: DeleteGroupsRequest) -> DeleteGroupsResponse:
     """Forget whole groups, each by itself."""
-    results = []
-    for group_id in request.groups:
-        try:
-            host.check_writable(f"delete group {group_id!r}")
-            code, records = host.coordinator.offsets.delete(group_id)
-            await host.coordinator.append(group_id, records)
-        except LogError as error:
-            results.append(
-                DeletedGroup(group_id=group_id, error_code=error.code, error_message=str(error))
-            )
-            continue
-        message = f"no group {group_id!r}" if code else None
-        results.append(DeletedGroup(group_id=group_id, error_code=code, error_message=message))
-    return DeleteGroupsResponse(results=results)
+    return DeleteGroupsResponse(results=[await _delete(host, group) for group in request.groups])
 
 
-def _check_group_id(group_id: object) -> None:
-    if not isinstance(group_id, str) or not group_id:
-        raise InvalidGroupIdError(f"group id {group_id!r} is empty or not text")
-    size = len(group_id.encode())
-    if size > GROUP_ID_BYTES_MAX:
-        raise InvalidGroupIdError(f"group id has {size} bytes, at most {GROUP_ID_BYTES_MAX}")
+async def _delete(host: Host, group_id: str) -> DeletedGroup:
+    groups = host.groups
+    try:
+        check_group_id(group_id)
+        host.check_writable(f"delete group {group_id!r}")
+        code: ErrorCode = await groups.call(
+            lambda ticket, _: groups.machine.delete_group(group_id, ticket)
+        )
+    except LogError as error:
+        return DeletedGroup(group_id=group_id, error_code=error.code, error_message=str(error))
+    message = f"group {group_id!r}: {code.name}" if code else None
+    return DeletedGroup(group_id=group_id, error_code=code, error_message=message)

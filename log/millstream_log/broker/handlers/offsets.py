@@ -6,18 +6,20 @@ Invariants: an answer never points past what the asker may read; not found is (-
 from __future__ import annotations
 
 from ...errors import ErrorCode, LogError, OffsetOutOfRangeError
-from ...wire.data import (
+from ...wire.enums import OffsetSpec
+from ...wire.messages.delete_records import (
     DeleteRecordsPartition,
     DeleteRecordsPartitionResponse,
     DeleteRecordsRequest,
     DeleteRecordsResponse,
     DeleteRecordsTopicResponse,
+)
+from ...wire.messages.list_offsets import (
     ListOffsetsPartition,
     ListOffsetsPartitionResponse,
     ListOffsetsRequest,
     ListOffsetsResponse,
     ListOffsetsTopicResponse,
-    OffsetSpec,
 )
 from ..host import Host
 from ..partition import Partition

@@ -1,63 +1,162 @@
 """Produce (key 0): append one batch to each partition, patched in place, never opened.
 
-Invariants: everything up to the append runs straight; only `flush="ack"` makes it wait, and then
-once for all partitions of the request.
+Invariants: everything up to the append runs straight, while the request's bytes are still where
+they were received; only `flush="ack"` makes it wait, and then once for all partitions of the
+request. A batch of a transaction is taken only if the coordinator knows that this partition is
+part of it, whatever the version of the client.
 """
 
 from __future__ import annotations
 
-from ...errors import LogError
-from ...wire.data import (
+import struct
+
+from ...errors import BrokerError, ErrorCode, InvalidRecordError, LogError
+from ...record.batch import CODEC_BITS, HEADER_BYTES, MAGIC, PREFIX_BYTES, TRANSACTIONAL_BIT
+from ...record.compress import Codec
+from ...wire.messages.produce import (
     ProducePartition,
     ProducePartitionResponse,
     ProduceRequest,
     ProduceResponse,
     ProduceTopicResponse,
 )
+from ...wire.schema import VERSION_MAX
 from ..host import Host
 from ..partition import Partition
+
+_ALL, _NONE, _LEADER = -1, 0, 1
+_BODIES_FROM = 3
+_ZSTD_FROM = 7
+_LENGTH = struct.Struct(">8xi")
+_MAGIC_AND_ATTRIBUTES = struct.Struct(">16xb4xh")
+_PRODUCER = struct.Struct(">43xqh")
 
 _Appended = list[tuple[Partition, ProducePartitionResponse]]
 
 
 async def produce(host: Host, request: ProduceRequest) -> ProduceResponse:
     """Append, wait as the flush policy says, answer."""
-    now_ms = host.clock.now_ms()
-    waits: _Appended | None = [] if request.acks and host.flusher.must_wait else None
+    appending = _Appending(host, request)
     topics = []
     for topic in request.topics:
-        answers = [_append(host, topic.name, part, now_ms, waits) for part in topic.partitions]
+        try:
+            appending.check_request()
+            name = host.topic_name(topic.name, topic.topic_id)
+            answers = [appending.append(name, part) for part in topic.partitions]
+        except LogError as error:
+            answers = [_failed(part, error) for part in topic.partitions]
         topics.append(
             ProduceTopicResponse(name=topic.name, topic_id=topic.topic_id, partitions=answers)
         )
-    if waits:
-        await _wait(host, waits)
+    if appending.waits:
+        await _wait(host, appending.waits)
     return ProduceResponse(topics=topics)
 
 
-def _append(
-    host: Host, topic: str, part: ProducePartition, now_ms: int, waits: _Appended | None
-) -> ProducePartitionResponse:
-    try:
-        partition = host.partitions.get((topic, part.index)) or host.partition(topic, part.index)
+class _Appending:
+    """One Produce request while it is appended."""
+
+    __slots__ = ("_host", "_now_ms", "_request", "_waits_for_disk", "waits")
+
+    def __init__(self, host: Host, request: ProduceRequest) -> None:
+        self._host = host
+        self._request = request
+        self._now_ms = host.clock.now_ms()
+        self._waits_for_disk = request.acks != _NONE and host.flusher.must_wait
+        self.waits: _Appended = []
+
+    def check_request(self) -> None:
+        """Refuse what no partition may take."""
+        request = self._request
+        if request.version < _BODIES_FROM:
+            raise BrokerError(
+                f"Produce version {request.version} holds no record batches of version 2",
+                ErrorCode.UNSUPPORTED_VERSION,
+            )
+        if request.acks not in (_ALL, _NONE, _LEADER):
+            raise BrokerError(
+                f"acks={request.acks}: must be -1, 0 or 1", ErrorCode.INVALID_REQUIRED_ACKS
+            )
+
+    def append(self, topic: str, part: ProducePartition) -> ProducePartitionResponse:
+        """Append the batch of one partition; return where it stands, or why not."""
+        host = self._host
+        try:
+            partition = host.partitions.get((topic, part.index)) or host.partition(
+                topic, part.index
+            )
+            self._check(partition, part)
+            # Only a compacted topic needs keys, and who knows of them need not be doubted.
+            check_keys = not part.all_keyed and partition.log.config.compacts
+            result = partition.append(part.records, self._now_ms, check_keys=check_keys)
+        except LogError as error:
+            return _failed(part, error)
+        answer = ProducePartitionResponse(
+            index=part.index,
+            base_offset=result.base_offset,
+            log_append_time_ms=result.log_append_time_ms,
+            log_start_offset=result.log_start_offset,
+        )
+        if self._waits_for_disk:
+            self.waits.append((partition, answer))
+        return answer
+
+    def _check(self, partition: Partition, part: ProducePartition) -> None:
+        host, request = self._host, self._request
         if host.read_only:
             host.check_writable(f"append to {partition.topic_partition}")
-        # Only a compacted topic needs keys, and a producer that knows of them need not be doubted.
-        check_keys = not part.all_keyed and partition.log.config.compacts
-        result = partition.append(part.records, now_ms, check_keys=check_keys)
-    except LogError as error:
-        return ProducePartitionResponse(
-            index=part.index, error_code=error.code, error_message=str(error)
+        wanted = partition.log.config.min_insync_replicas
+        if request.acks == _ALL and wanted > 1:
+            raise BrokerError(
+                f"{partition.topic_partition}: 1 replica in sync, min.insync.replicas {wanted}",
+                ErrorCode.NOT_ENOUGH_REPLICAS,
+            )
+        if request.version != VERSION_MAX:  # a client of this process made its batch itself
+            attributes = _check_batch(part.records, request.version)
+            if attributes & TRANSACTIONAL_BIT:
+                self._check_transaction(partition, part.records)
+
+    def _check_transaction(self, partition: Partition, records: bytearray) -> None:
+        """Refuse a batch of a transaction that this partition is no part of."""
+        key = partition.topic_partition
+        producer_id, producer_epoch = _PRODUCER.unpack_from(records)
+        code = self._host.transactions.machine.verify(
+            self._request.transactional_id or "", producer_id, producer_epoch, [key]
+        )[key]
+        if code is ErrorCode.CONCURRENT_TRANSACTIONS:
+            code = ErrorCode.NOT_ENOUGH_REPLICAS  # what clients of Produce know to try again
+        if code:
+            raise BrokerError(
+                f"{key}: no part of the transaction of {self._request.transactional_id!r},"
+                f" producer {producer_id} epoch {producer_epoch}",
+                code,
+            )
+
+
+def _check_batch(records: bytearray, version: int) -> int:
+    """Return the attributes of what must be a single batch of a version we hold."""
+    if len(records) < HEADER_BYTES:
+        raise InvalidRecordError(f"{len(records)} bytes of records, a batch has {HEADER_BYTES}")
+    (length,) = _LENGTH.unpack_from(records)
+    if length + PREFIX_BYTES != len(records):
+        raise InvalidRecordError(
+            f"a batch of {length + PREFIX_BYTES} bytes in {len(records)}: one for each partition"
         )
-    answer = ProducePartitionResponse(
-        index=part.index,
-        base_offset=result.base_offset,
-        log_append_time_ms=result.log_append_time_ms,
-        log_start_offset=result.log_start_offset,
+    magic, attributes = _MAGIC_AND_ATTRIBUTES.unpack_from(records)
+    if magic != MAGIC:
+        raise InvalidRecordError(f"record batch version {magic}, must be {MAGIC}")
+    if attributes & CODEC_BITS == Codec.ZSTD and version < _ZSTD_FROM:
+        raise BrokerError(
+            f"zstd in Produce version {version}, it needs {_ZSTD_FROM}",
+            ErrorCode.UNSUPPORTED_COMPRESSION_TYPE,
+        )
+    return int(attributes)
+
+
+def _failed(part: ProducePartition, error: LogError) -> ProducePartitionResponse:
+    return ProducePartitionResponse(
+        index=part.index, error_code=error.code, error_message=str(error)
     )
-    if waits is not None:
-        waits.append((partition, answer))
-    return answer
 
 
 async def _wait(host: Host, waits: _Appended) -> None:

@@ -6,7 +6,11 @@ old clients would ask in a loop.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ...errors import (
+    BrokerError,
+    ErrorCode,
     InvalidReplicaAssignmentError,
     InvalidReplicationFactorError,
     InvalidRequestError,
@@ -14,61 +18,99 @@ from ...errors import (
 )
 from ...metadata.image import TopicImage
 from ...metadata.names import INTERNAL_TOPICS
-from ...wire.topics import (
-    CreatableTopic,
-    CreatableTopicResult,
+from ...wire.messages.create_partitions import (
     CreatePartitionsRequest,
     CreatePartitionsResponse,
     CreatePartitionsResult,
     CreatePartitionsTopic,
+)
+from ...wire.messages.create_topics import (
+    CreatableTopic,
+    CreatableTopicResult,
+    CreatedTopicConfig,
     CreateTopicsRequest,
     CreateTopicsResponse,
+)
+from ...wire.messages.delete_topics import (
     DeletableTopicResult,
     DeleteTopicsRequest,
     DeleteTopicsResponse,
+    DeleteTopicState,
+)
+from ...wire.messages.describe_log_dirs import (
     DescribeLogDirsRequest,
     DescribeLogDirsResponse,
     LogDirPartition,
     LogDirResult,
     LogDirTopic,
+)
+from ...wire.messages.metadata import (
     MetadataBroker,
     MetadataPartition,
     MetadataRequest,
+    MetadataRequestTopic,
     MetadataResponse,
     MetadataTopic,
 )
 from ..host import Host
+from ..partition import Partition
 
 
 async def metadata(host: Host, request: MetadataRequest) -> MetadataResponse:
     """Describe the topics asked for, or all; create those that are missing when allowed."""
     if host.read_only:
         host.refresh_topics()
-    names = sorted(host.image.topics) if request.topics is None else request.topics
+    wanted = request.topics
+    if wanted is None or (request.version == 0 and not wanted):
+        wanted = [MetadataRequestTopic(name=name) for name in sorted(host.image.topics)]
     return MetadataResponse(
-        topics=[_describe(host, name, request.allow_auto_topic_creation) for name in names],
-        brokers=[MetadataBroker(node_id=host.image.node_id, host="", port=0)],
+        topics=[_describe(host, topic, request.allow_auto_topic_creation) for topic in wanted],
+        brokers=[
+            MetadataBroker(
+                node_id=host.image.node_id,
+                host=request.peer.broker_host,
+                port=request.peer.broker_port,
+            )
+        ],
         cluster_id=host.image.cluster_id,
         controller_id=host.image.node_id,
     )
 
 
-def _describe(host: Host, name: str, may_create: bool) -> MetadataTopic:
+def _describe(host: Host, wanted: MetadataRequestTopic, may_create: bool) -> MetadataTopic:
     try:
+        name = _name(host, wanted.name, wanted.topic_id)
         known = host.image.topics.get(name)
         topic = known or (host.auto_create(name) if may_create else host.topic(name))
     except LogError as error:
-        return MetadataTopic(name=name, error_code=error.code, error_message=str(error))
+        return MetadataTopic(
+            name=wanted.name,
+            topic_id=wanted.topic_id,
+            error_code=error.code,
+            error_message=str(error),
+        )
     node = host.image.node_id
     return MetadataTopic(
         name=name,
         topic_id=topic.topic_id,
         is_internal=name in INTERNAL_TOPICS,
         partitions=[
-            MetadataPartition(index=index, leader_id=node, replicas=[node], isr=[node])
+            MetadataPartition(
+                index=index, leader_id=node, leader_epoch=0, replicas=[node], isr=[node]
+            )
             for index in range(topic.partitions)
         ],
     )
+
+
+def _name(host: Host, name: str | None, topic_id: str) -> str:
+    """Return the name of a topic that is asked for by name, or else by its id."""
+    if name is not None:
+        return name
+    topic = host.image.by_id(topic_id)
+    if topic is None:
+        raise BrokerError(f"no topic has the id {topic_id!r}", ErrorCode.UNKNOWN_TOPIC_ID)
+    return topic.name
 
 
 async def create_topics(host: Host, request: CreateTopicsRequest) -> CreateTopicsResponse:
@@ -82,9 +124,8 @@ def _create(host: Host, wanted: CreatableTopic, validate_only: bool) -> Creatabl
     try:
         _check_replicas(host, wanted)
         partitions = len(wanted.assignments) or wanted.num_partitions
-        topic = host.create_topic(
-            wanted.name, partitions, wanted.configs, validate_only=validate_only
-        )
+        configs = {config.name: config.value for config in wanted.configs}
+        topic = host.create_topic(wanted.name, partitions, configs, validate_only=validate_only)
     except LogError as error:
         return CreatableTopicResult(
             name=wanted.name, error_code=error.code, error_message=str(error)
@@ -98,7 +139,16 @@ def _created(host: Host, topic: TopicImage) -> CreatableTopicResult:
         topic_id=topic.topic_id,
         num_partitions=topic.partitions,
         replication_factor=1,
-        configs=host.config.describe_topic(topic.configs),
+        configs=[
+            CreatedTopicConfig(
+                name=entry.name,
+                value=entry.value,
+                read_only=entry.read_only,
+                source=entry.source,
+                is_sensitive=entry.is_sensitive,
+            )
+            for entry in host.config.describe_topic(topic.configs)
+        ],
     )
 
 
@@ -109,8 +159,9 @@ def _check_replicas(host: Host, wanted: CreatableTopic) -> None:
                 f"topic {wanted.name!r}: give an assignment, or partitions and replicas, not both"
             )
         here = [host.image.node_id]
-        if sorted(wanted.assignments) != list(range(len(wanted.assignments))) or any(
-            replicas != here for replicas in wanted.assignments.values()
+        indexes = sorted(part.partition_index for part in wanted.assignments)
+        if indexes != list(range(len(indexes))) or any(
+            part.broker_ids != here for part in wanted.assignments
         ):
             raise InvalidReplicaAssignmentError(
                 f"topic {wanted.name!r}: partitions 0 to n - 1 must each be assigned to {here}"
@@ -124,16 +175,21 @@ def _check_replicas(host: Host, wanted: CreatableTopic) -> None:
 
 async def delete_topics(host: Host, request: DeleteTopicsRequest) -> DeleteTopicsResponse:
     """Delete each topic by itself."""
-    results = []
-    for name in request.topics:
-        try:
-            topic_id = host.delete_topic(name).topic_id
-            results.append(DeletableTopicResult(name=name, topic_id=topic_id))
-        except LogError as error:
-            results.append(
-                DeletableTopicResult(name=name, error_code=error.code, error_message=str(error))
-            )
-    return DeleteTopicsResponse(topics=results)
+    named = [DeleteTopicState(name=name) for name in request.topic_names]
+    return DeleteTopicsResponse(topics=[_delete(host, topic) for topic in request.topics + named])
+
+
+def _delete(host: Host, wanted: DeleteTopicState) -> DeletableTopicResult:
+    try:
+        topic = host.delete_topic(_name(host, wanted.name, wanted.topic_id))
+    except LogError as error:
+        return DeletableTopicResult(
+            name=wanted.name,
+            topic_id=wanted.topic_id,
+            error_code=error.code,
+            error_message=str(error),
+        )
+    return DeletableTopicResult(name=topic.name, topic_id=topic.topic_id)
 
 
 async def create_partitions(
@@ -157,14 +213,28 @@ def _grow(host: Host, topic: CreatePartitionsTopic, validate_only: bool) -> Crea
 
 async def describe_log_dirs(host: Host, request: DescribeLogDirsRequest) -> DescribeLogDirsResponse:
     """Say how large each partition is on the disk."""
-    names = sorted(host.image.topics) if request.topics is None else request.topics
+    wanted: list[tuple[str, Iterable[int]]]
+    if request.topics is None:
+        wanted = [
+            (name, range(topic.partitions)) for name, topic in sorted(host.image.topics.items())
+        ]
+    else:
+        wanted = [(topic.name, topic.partitions) for topic in request.topics]
     topics = []
-    for name in names:
-        parts = []
-        for index in range(host.image.topics[name].partitions if name in host.image.topics else 0):
-            partition = host.partition(name, index)
-            if host.read_only:
-                host.refresh_partition(partition)
-            parts.append(LogDirPartition(index=index, size_bytes=partition.log.size_bytes))
-        topics.append(LogDirTopic(name=name, partitions=parts))
+    for name, indexes in wanted:
+        here = [
+            host.partitions[name, index] for index in indexes if (name, index) in host.partitions
+        ]
+        if here:
+            topics.append(
+                LogDirTopic(name=name, partitions=[_measure(host, part) for part in here])
+            )
     return DescribeLogDirsResponse(results=[LogDirResult(log_dir=host.path, topics=topics)])
+
+
+def _measure(host: Host, partition: Partition) -> LogDirPartition:
+    if host.read_only:
+        host.refresh_partition(partition)
+    return LogDirPartition(
+        index=partition.topic_partition.partition, size_bytes=partition.log.size_bytes
+    )

@@ -15,29 +15,43 @@ from millstream_log.model import TopicPartition
 from millstream_log.record.batch import decode
 from millstream_log.record.builder import encode_columns
 from millstream_log.testing import ManualClock, MemoryFiles
-from millstream_log.wire.data import (
+from millstream_log.wire.enums import ResourceType
+from millstream_log.wire.messages.create_topics import (
+    CreatableTopic,
+    CreatableTopicConfig,
+    CreateTopicsRequest,
+)
+from millstream_log.wire.messages.delete_topics import DeleteTopicsRequest, DeleteTopicState
+from millstream_log.wire.messages.describe_configs import ConfigResource, DescribeConfigsRequest
+from millstream_log.wire.messages.describe_log_dirs import (
+    DescribableLogDirTopic,
+    DescribeLogDirsRequest,
+)
+from millstream_log.wire.messages.fetch import (
     FetchPartition,
     FetchPartitionResponse,
     FetchRequest,
     FetchTopic,
+)
+from millstream_log.wire.messages.incremental_alter_configs import (
+    AlterableConfig,
+    AlterConfigsResource,
+    IncrementalAlterConfigsRequest,
+)
+from millstream_log.wire.messages.metadata import MetadataRequest, MetadataRequestTopic
+from millstream_log.wire.messages.offset_commit import (
+    OffsetCommitPartition,
+    OffsetCommitRequest,
+    OffsetCommitTopic,
+)
+from millstream_log.wire.messages.offset_fetch import OffsetFetchRequest
+from millstream_log.wire.messages.produce import (
     ProducePartition,
     ProducePartitionResponse,
     ProduceRequest,
     ProduceTopic,
 )
-from millstream_log.wire.groups import (
-    OffsetCommitPartition,
-    OffsetCommitRequest,
-    OffsetCommitTopic,
-    OffsetFetchRequest,
-)
 from millstream_log.wire.request import Request
-from millstream_log.wire.topics import (
-    CreatableTopic,
-    CreateTopicsRequest,
-    DeleteTopicsRequest,
-    MetadataRequest,
-)
 
 CLOCK = ManualClock()
 
@@ -62,10 +76,19 @@ def run(
 
 async def create(broker: Broker, name: str = "t", partitions: int = 1, **configs: str) -> None:
     """Create a topic; underscores stand for dots."""
-    settings: dict[str, str | None] = {k.replace("_", "."): v for k, v in configs.items()}
+    settings = [
+        CreatableTopicConfig(name=name.replace("_", "."), value=value)
+        for name, value in configs.items()
+    ]
     topic = CreatableTopic(name=name, num_partitions=partitions, configs=settings)
     (result,) = (await broker.handle(CreateTopicsRequest(topics=[topic]))).topics
     assert result.error_code is ErrorCode.NONE, result.error_message
+
+
+def metadata_request(*names: str, may_create: bool = True) -> MetadataRequest:
+    """Return a request that asks for these topics."""
+    topics = [MetadataRequestTopic(name=name) for name in names]
+    return MetadataRequest(topics=topics, allow_auto_topic_creation=may_create)
 
 
 def produce_request(
@@ -368,7 +391,9 @@ def test_a_reader_sees_what_a_writer_does_and_changes_nothing() -> None:
         assert "read-only" in str(answer.error_message)
         told = (await reader.handle(commit)).topics[0].partitions[0]
         assert told.error_code is ErrorCode.POLICY_VIOLATION
-        (gone,) = (await reader.handle(DeleteTopicsRequest(topics=["t"]))).topics
+        (gone,) = (
+            await reader.handle(DeleteTopicsRequest(topics=[DeleteTopicState(name="t")]))
+        ).topics
         assert gone.error_code is ErrorCode.POLICY_VIOLATION
 
     run(scenario, files)
@@ -383,7 +408,7 @@ def test_directories_without_a_metadata_file_are_taken_over() -> None:
         await produce(broker, b"v", index=1)
 
     async def second(broker: Broker) -> None:
-        (topic,) = (await broker.handle(MetadataRequest(topics=["t"]))).topics
+        (topic,) = (await broker.handle(metadata_request("t"))).topics
         assert len(topic.partitions) == 2
         assert (await fetch(broker, 0, 0))[1].records
 
@@ -401,20 +426,88 @@ def test_a_metadata_request_creates_what_may_be_created() -> None:
             (["b"], False, [ErrorCode.UNKNOWN_TOPIC_OR_PARTITION]),
             (["../x"], True, [ErrorCode.INVALID_TOPIC_EXCEPTION]),
         ):
-            request = MetadataRequest(topics=names, allow_auto_topic_creation=may)
+            request = metadata_request(*names, may_create=may)
             topics = (await broker.handle(request)).topics
             assert [topic.error_code for topic in topics] == codes
-        (made,) = (await broker.handle(MetadataRequest(topics=["a"]))).topics
+        (made,) = (await broker.handle(metadata_request("a"))).topics
         assert len(made.partitions) == 3
         assert [part.leader_id for part in made.partitions] == [0, 0, 0]
 
     run(scenario, configs={"num.partitions": "3"})
 
     async def without(broker: Broker) -> None:
-        (topic,) = (await broker.handle(MetadataRequest(topics=["a"]))).topics
+        (topic,) = (await broker.handle(metadata_request("a"))).topics
         assert topic.error_code is ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
 
     run(without, configs={"auto.create.topics.enable": "false"})
+
+
+def test_a_topic_goes_by_its_id_too() -> None:
+    """Metadata and DeleteTopics find a topic without its name; an id nobody has is told apart."""
+
+    async def scenario(broker: Broker) -> None:
+        await create(broker)
+        topic_id = broker.host.topic("t").topic_id
+        asked = [MetadataRequestTopic(topic_id=topic_id), MetadataRequestTopic(topic_id="f" * 32)]
+        found, missing = (await broker.handle(MetadataRequest(topics=asked))).topics
+        assert (found.name, found.topic_id, len(found.partitions)) == ("t", topic_id, 1)
+        assert (missing.name, missing.error_code) == (None, ErrorCode.UNKNOWN_TOPIC_ID)
+        named = [DeleteTopicState(topic_id="f" * 32), DeleteTopicState(topic_id=topic_id)]
+        unknown, gone = (await broker.handle(DeleteTopicsRequest(topics=named))).topics
+        assert (unknown.name, unknown.error_code) == (None, ErrorCode.UNKNOWN_TOPIC_ID)
+        assert (gone.name, gone.error_code) == ("t", ErrorCode.NONE)
+        assert broker.host.image.topics == {}
+
+    run(scenario)
+
+
+def test_old_versions_ask_for_topics_in_their_own_way() -> None:
+    """Metadata 0 has an empty list for all topics, DeleteTopics below 6 a list of names."""
+
+    async def scenario(broker: Broker) -> None:
+        await create(broker)
+        for version, names in ((0, ["t"]), (1, [])):
+            answer = await broker.handle(MetadataRequest(topics=[], version=version))
+            assert [topic.name for topic in answer.topics] == names
+        (gone,) = (await broker.handle(DeleteTopicsRequest(topic_names=["t"]))).topics
+        assert gone.error_code is ErrorCode.NONE
+
+    run(scenario)
+
+
+def test_log_dirs_are_described_for_the_partitions_asked_for() -> None:
+    """What is not here is left out of the answer."""
+
+    async def scenario(broker: Broker) -> None:
+        await create(broker, partitions=3)
+        asked = [
+            DescribableLogDirTopic(name="t", partitions=[2, 9]),
+            DescribableLogDirTopic(name="none", partitions=[0]),
+        ]
+        (result,) = (await broker.handle(DescribeLogDirsRequest(topics=asked))).results
+        assert [(t.name, [p.index for p in t.partitions]) for t in result.topics] == [("t", [2])]
+
+    run(scenario)
+
+
+def test_numbers_of_configs_that_nobody_knows_are_refused() -> None:
+    """A resource type or an operation that is not ours is INVALID_REQUEST, by its number."""
+
+    async def scenario(broker: Broker) -> None:
+        await create(broker)
+        resource = ConfigResource(resource_type=16, resource_name="t")  # type: ignore[arg-type]
+        request = DescribeConfigsRequest(resources=[resource])
+        (described,) = (await broker.handle(request)).results
+        assert described.error_code is ErrorCode.INVALID_REQUEST
+        change = AlterableConfig(name="retention.ms", operation=9)  # type: ignore[arg-type]
+        changes = AlterConfigsResource(
+            resource_type=ResourceType.TOPIC, resource_name="t", configs=[change]
+        )
+        alter = IncrementalAlterConfigsRequest(resources=[changes])
+        (altered,) = (await broker.handle(alter)).responses
+        assert altered.error_code is ErrorCode.INVALID_REQUEST
+
+    run(scenario)
 
 
 def test_an_unknown_request_is_refused() -> None:
@@ -434,7 +527,7 @@ def test_a_fetch_that_waits_on_a_deleted_topic_is_answered() -> None:
         await create(broker)
         parked = asyncio.ensure_future(broker.handle(fetch_request(0, wait_ms=60_000)))
         await asyncio.sleep(0)
-        await broker.handle(DeleteTopicsRequest(topics=["t"]))
+        await broker.handle(DeleteTopicsRequest(topics=[DeleteTopicState(name="t")]))
         answer = (await parked).topics[0].partitions[0]
         assert answer.error_code is ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
         assert TopicPartition("t", 0) not in broker.host.partitions

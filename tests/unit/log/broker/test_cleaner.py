@@ -11,8 +11,12 @@ from millstream_log.broker.cleaner import Cleaner
 from millstream_log.broker.config import BrokerConfig
 from millstream_log.record.builder import encode_columns
 from millstream_log.testing import ManualClock, MemoryFiles
-from millstream_log.wire.data import ProducePartition, ProduceRequest, ProduceTopic
-from millstream_log.wire.topics import CreatableTopic, CreateTopicsRequest
+from millstream_log.wire.messages.create_topics import (
+    CreatableTopic,
+    CreatableTopicConfig,
+    CreateTopicsRequest,
+)
+from millstream_log.wire.messages.produce import ProducePartition, ProduceRequest, ProduceTopic
 
 
 class FakeDir:
@@ -103,11 +107,11 @@ def test_a_broker_compacts_beside_appends() -> None:
     async def main() -> None:
         clock = ManualClock()
         broker = await Broker.open("/log", files=MemoryFiles(), clock=clock, flush="os")
-        configs: dict[str, str | None] = {
-            "cleanup.policy": "compact",
-            "segment.bytes": "500",
-            "min.cleanable.dirty.ratio": "0",
-        }
+        configs = [
+            CreatableTopicConfig(name="cleanup.policy", value="compact"),
+            CreatableTopicConfig(name="segment.bytes", value="500"),
+            CreatableTopicConfig(name="min.cleanable.dirty.ratio", value="0"),
+        ]
         topic = CreatableTopic(name="t", num_partitions=1, configs=configs)
         await broker.handle(CreateTopicsRequest(topics=[topic]))
 

@@ -11,7 +11,7 @@ from millstream_log.broker.config import (
 from millstream_log.errors import InvalidConfigError
 from millstream_log.model import TimestampType
 from millstream_log.storage.log_config import LogConfig
-from millstream_log.wire.topics import ConfigSource
+from millstream_log.wire.enums import ConfigSource
 
 
 def test_without_settings_a_log_has_kafkas_defaults() -> None:

@@ -5,7 +5,7 @@ import argparse
 import pytest
 
 from millstream_log.cli.position import Position, iso_to_ms, parse_position
-from millstream_log.wire.data import OffsetSpec
+from millstream_log.wire.enums import OffsetSpec
 
 
 @pytest.mark.parametrize(

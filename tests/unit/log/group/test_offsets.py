@@ -102,3 +102,46 @@ def test_a_negative_hash_is_made_positive_as_java_does() -> None:
     signed = code - (1 << 32) if code >= 1 << 31 else code
     assert signed < 0
     assert partition_for("zzzzzzzz", 50) == -signed % 50
+
+
+def test_a_commit_in_a_transaction_is_pending_until_its_end() -> None:
+    """What a producer commits counts once its transaction is committed, and never if aborted."""
+    machine = GroupOffsets()
+    replay(machine, machine.commit("g", {A0: (1, -1, "")}, 0)[1])
+    for end, offset in ((False, 1), (True, 5)):
+        for key, value in machine.commit("g", {A0: (5, -1, "")}, 0)[1]:
+            machine.replay(key, value, producer_id=7)
+        assert machine.is_pending("g", A0)
+        assert machine.has_transaction("g")
+        assert committed(machine, "g") == {A0: 1}
+        machine.end_transaction(7, end)
+        assert not machine.is_pending("g", A0)
+        assert not machine.has_transaction("g")
+        assert committed(machine, "g") == {A0: offset}
+
+
+def test_a_pending_group_is_no_group_yet() -> None:
+    """A group whose only commits are in doubt has committed nothing, and can be deleted."""
+    machine = GroupOffsets()
+    for key, value in machine.commit("g", {A0: (5, -1, "")}, 0)[1]:
+        machine.replay(key, value, producer_id=7)
+    assert machine.group_ids() == []
+    assert "g" not in machine
+    assert len(machine.delete_topics(["a"])) == 1
+    code, records = machine.delete("g")
+    assert (code, len(records)) == (ErrorCode.NONE, 1)
+    replay(machine, records)
+    machine.end_transaction(7, True)
+    assert machine.delete("g") == (ErrorCode.GROUP_ID_NOT_FOUND, [])
+
+
+@pytest.mark.parametrize("order", [(7, 8), (8, 7)])
+def test_the_commit_that_stands_later_wins(order: tuple[int, int]) -> None:
+    """In whatever order transactions end, the log's order decides between their commits."""
+    machine = GroupOffsets()
+    for producer_id, offset in ((7, 70), (8, 80)):
+        for key, value in machine.commit("g", {A0: (offset, -1, "")}, 0)[1]:
+            machine.replay(key, value, producer_id)
+    for producer_id in order:
+        machine.end_transaction(producer_id, True)
+    assert committed(machine, "g") == {A0: 80}

@@ -1,0 +1,177 @@
+"""OffsetCommit, OffsetFetch, OffsetDelete (keys 8, 9, 47): how far a group has come.
+
+Invariants: an unknown committed offset is -1 with no error; a commit for a partition that does
+not exist is refused, the others of the same request are taken.
+"""
+
+from __future__ import annotations
+
+from ...errors import ErrorCode, LogError
+from ...group.replies import CommitReply, DeleteOffsetsReply, FetchedOffset
+from ...group.requests import Commit, CommitRequest
+from ...model import TopicPartition
+from ...wire.messages.offset_commit import (
+    OffsetCommitPartitionResponse,
+    OffsetCommitRequest,
+    OffsetCommitResponse,
+    OffsetCommitTopicResponse,
+)
+from ...wire.messages.offset_delete import OffsetDeleteRequest, OffsetDeleteResponse
+from ...wire.messages.offset_fetch import (
+    OffsetFetchGroup,
+    OffsetFetchPartition,
+    OffsetFetchRequest,
+    OffsetFetchRequestGroup,
+    OffsetFetchResponse,
+    OffsetFetchTopic,
+)
+from ..host import Host
+from .group_ids import check_group_id
+
+_UNKNOWN_GROUP_NAMED_FROM = 9
+
+
+async def offset_commit(host: Host, request: OffsetCommitRequest) -> OffsetCommitResponse:
+    """Append the offsets of a group to `__consumer_offsets`."""
+    asked: dict[TopicPartition, Commit] = {}
+    errors: CommitReply = {}
+    for topic in request.topics:
+        for part in topic.partitions:
+            key = TopicPartition(topic.name, part.index)
+            if key in host.partitions:
+                asked[key] = (
+                    part.committed_offset,
+                    part.committed_leader_epoch,
+                    part.committed_metadata,
+                )
+            else:
+                errors[key] = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    message = None
+    try:
+        check_group_id(request.group_id)
+        host.check_writable(f"commit for group {request.group_id!r}")
+        errors |= await _commit(host, request, asked)
+    except LogError as error:
+        errors |= dict.fromkeys(asked, error.code)
+        message = str(error)
+    return OffsetCommitResponse(
+        error_message=message,
+        topics=[
+            OffsetCommitTopicResponse(
+                name=topic.name,
+                partitions=[
+                    OffsetCommitPartitionResponse(
+                        index=part.index, error_code=errors[TopicPartition(topic.name, part.index)]
+                    )
+                    for part in topic.partitions
+                ],
+            )
+            for topic in request.topics
+        ],
+    )
+
+
+async def _commit(
+    host: Host, request: OffsetCommitRequest, offsets: dict[TopicPartition, Commit]
+) -> CommitReply:
+    groups = host.groups
+    asked = CommitRequest(
+        group_id=request.group_id,
+        generation=request.generation_id,
+        member_id=request.member_id,
+        group_instance_id=request.group_instance_id,
+        offsets=offsets,
+    )
+    unknown = (
+        ErrorCode.GROUP_ID_NOT_FOUND
+        if request.version >= _UNKNOWN_GROUP_NAMED_FROM
+        else ErrorCode.ILLEGAL_GENERATION
+    )
+    reply: CommitReply = await groups.call(
+        lambda ticket, now_ms: groups.machine.commit(asked, ticket, now_ms, unknown)
+    )
+    return reply
+
+
+async def offset_fetch(host: Host, request: OffsetFetchRequest) -> OffsetFetchResponse:
+    """Return what one group has committed, or each of several."""
+    host.groups.refresh()
+    stable = request.require_stable
+    if request.groups:
+        return OffsetFetchResponse(
+            groups=[_fetch_group(host, asked, stable) for asked in request.groups]
+        )
+    asked = OffsetFetchRequestGroup(group_id=request.group_id, topics=request.topics)
+    group = _fetch_group(host, asked, stable)
+    return OffsetFetchResponse(
+        topics=group.topics, error_code=group.error_code, error_message=group.error_message
+    )
+
+
+def _fetch_group(host: Host, asked: OffsetFetchRequestGroup, stable: bool) -> OffsetFetchGroup:
+    try:
+        check_group_id(asked.group_id)
+    except LogError as error:
+        return OffsetFetchGroup(
+            group_id=asked.group_id, topics=[], error_code=error.code, error_message=str(error)
+        )
+    wanted = None
+    if asked.topics is not None:
+        wanted = [
+            TopicPartition(topic.name, index)
+            for topic in asked.topics
+            for index in topic.partition_indexes
+        ]
+    topics: dict[str, list[OffsetFetchPartition]] = {}
+    found = host.groups.machine.fetch_offsets(asked.group_id, wanted, stable)
+    for key, offset in found.items():
+        topics.setdefault(key.topic, []).append(_fetched(key.partition, offset))
+    return OffsetFetchGroup(
+        group_id=asked.group_id,
+        topics=[OffsetFetchTopic(name=name, partitions=parts) for name, parts in topics.items()],
+    )
+
+
+def _fetched(index: int, found: FetchedOffset) -> OffsetFetchPartition:
+    return OffsetFetchPartition(
+        index=index,
+        committed_offset=found.offset,
+        committed_leader_epoch=found.leader_epoch,
+        metadata=found.metadata,
+        error_code=found.error,
+    )
+
+
+async def offset_delete(host: Host, request: OffsetDeleteRequest) -> OffsetDeleteResponse:
+    """Forget what a group committed for some partitions."""
+    keys = [
+        TopicPartition(topic.name, part.index)
+        for topic in request.topics
+        for part in topic.partitions
+    ]
+    groups = host.groups
+    try:
+        host.check_writable(f"delete offsets of group {request.group_id!r}")
+        reply: DeleteOffsetsReply = await groups.call(
+            lambda ticket, _: groups.machine.delete_offsets(request.group_id, keys, ticket)
+        )
+    except LogError as error:
+        return OffsetDeleteResponse(topics=[], error_code=error.code, error_message=str(error))
+    if reply.error:
+        message = f"group {request.group_id!r}: {reply.error.name}"
+        return OffsetDeleteResponse(topics=[], error_code=reply.error, error_message=message)
+    return OffsetDeleteResponse(
+        topics=[
+            OffsetCommitTopicResponse(
+                name=topic.name,
+                partitions=[
+                    OffsetCommitPartitionResponse(
+                        index=part.index,
+                        error_code=reply.partitions[TopicPartition(topic.name, part.index)],
+                    )
+                    for part in topic.partitions
+                ],
+            )
+            for topic in request.topics
+        ],
+    )

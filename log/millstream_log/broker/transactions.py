@@ -1,0 +1,93 @@
+"""Runs the transaction coordinator: after each of its outcomes it writes the markers.
+
+    PREPARE record, durable -> a marker in every partition, durable -> COMPLETE record -> reply
+
+Invariants: a marker that cannot be written is tried again until it is there, or its partition is
+gone; the groups hear of a marker in `__consumer_offsets` in the step in which it is appended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from ..errors import BrokerError, LogError
+from ..machine import Outcome
+from ..metadata.names import OFFSETS_TOPIC, TRANSACTIONS_TOPIC
+from ..model import TopicPartition
+from ..record.control import Marker, MarkerType, encode_marker
+from ..transaction.coordinator import TransactionCoordinator
+from ..transaction.replies import Markers, TxnOutcome
+from .host import Host
+from .partition import Partition
+from .shell import Shell
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS = 1.0
+
+
+class TransactionShell(Shell[TransactionCoordinator]):
+    """The transaction coordinator on `__transaction_state`."""
+
+    def __init__(self, host: Host, machine: TransactionCoordinator) -> None:
+        super().__init__(host, TRANSACTIONS_TOPIC, machine)
+
+    async def carry_out(self, outcome: Outcome) -> Outcome:
+        """Do what the machine decided, markers and all that follows from them included."""
+        outcome = await super().carry_out(outcome)
+        if isinstance(outcome, TxnOutcome):
+            for markers in outcome.markers:
+                await self._end(markers)
+        return outcome
+
+    async def _end(self, markers: Markers) -> None:
+        """Write the markers of one transaction; then let the machine complete it."""
+        while not self._host.closing:
+            try:
+                await self._write_markers(markers)
+                break
+            except LogError as error:
+                logger.warning("transaction %s: marker: %s", markers.transactional_id, error)
+                await asyncio.sleep(RETRY_SECONDS)
+        else:
+            return  # the log says PrepareCommit or PrepareAbort: the next start goes on from there
+        await self.carry_out(
+            self.machine.markers_written(
+                markers.transactional_id,
+                markers.producer_id,
+                markers.producer_epoch,
+                self._host.clock.now_ms(),
+            )
+        )
+
+    async def _write_markers(self, markers: Markers) -> None:
+        written = []
+        for key in markers.partitions:
+            partition = self._host.partitions.get(key)
+            if partition is not None:
+                self._write_marker(partition, key, markers)
+                written.append(partition)
+        if self._host.flusher.must_wait:
+            for partition in written:
+                await self._host.flusher.wait(partition)
+
+    def _write_marker(self, partition: Partition, key: TopicPartition, markers: Markers) -> None:
+        now_ms = self._host.clock.now_ms()
+        batch = encode_marker(
+            Marker(
+                MarkerType.COMMIT if markers.commit else MarkerType.ABORT,
+                markers.coordinator_epoch,
+            ),
+            timestamp_ms=now_ms,
+            producer_id=markers.producer_id,
+            producer_epoch=markers.producer_epoch,
+        )
+        try:
+            result = partition.append(batch, now_ms, coordinator=True)
+        except BrokerError as error:  # somebody newer has ended it there already
+            logger.warning("%s: marker of %s: %s", key, markers.transactional_id, error)
+            return
+        if key.topic == OFFSETS_TOPIC:
+            self._host.groups.machine.end_transaction(markers.producer_id, markers.commit)
+            self._host.groups.noted(key, result.last_offset + 1)

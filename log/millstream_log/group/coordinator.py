@@ -1,0 +1,338 @@
+"""The group coordinator: all that is asked about groups, as one machine.
+
+    join sync leave commit delete_...  ->  GroupOutcome   records to append and replay, replies
+    heartbeat describe list_groups fetch_offsets          answered at once: they append nothing
+    tick delete_topics after_load unload  ->  GroupOutcomes, one for each group, in this order
+    replay end_transaction                                what the log says, live and on reload
+
+Invariants: an outcome's records go to one partition of `__consumer_offsets`, that of its group,
+and are appended and replayed before the next call (only the flush may come later); committed
+offsets and what a restart must know of a generation change in `replay` and `end_transaction`
+alone; members, sessions and who waits live with the process.
+
+A generation comes back as a record while it lives: it is known by its number and its members, and
+gives them their assignment. Any other record of a group is the group.
+
+Source: KIP-848's shape of a coordinator (handle, records, replay), with the classic protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ..errors import ErrorCode
+from ..machine import LogRecord, Ticket
+from ..model import TopicPartition
+from .config import GroupConfig
+from .expiry import expired_offsets
+from .group import Group, State
+from .membership import LeavingMember, Membership
+from .offsets import GroupOffsets
+from .records import (
+    decode_group_key,
+    decode_group_value,
+    decode_key,
+    decode_value,
+    encode_group_key,
+)
+from .replies import (
+    CommitReply,
+    DeleteOffsetsReply,
+    FetchedOffset,
+    GroupDescription,
+    GroupOutcome,
+    ListedGroup,
+    append_error,
+)
+from .requests import CommitRequest, JoinRequest, SyncRequest
+from .timers import Timers
+
+_NOTHING_COMMITTED = FetchedOffset()
+_UNSTABLE = FetchedOffset(error=ErrorCode.UNSTABLE_OFFSET_COMMIT)
+
+
+class GroupCoordinator:
+    """The groups of one partition of `__consumer_offsets`, or of all of them."""
+
+    def __init__(self, config: GroupConfig | None = None) -> None:
+        self._config = config or GroupConfig()
+        self._groups: dict[str, Group] = {}
+        self._offsets = GroupOffsets()
+        self._timers = Timers()
+        self._membership = Membership(self._groups, self._config, self._timers)
+        self.heartbeat = self._membership.heartbeat  # handled there, without a call in between
+        self._check_ms: int | None = None  # when to look for what has expired; None: not loaded
+
+    def join(self, request: JoinRequest, ticket: Ticket, now_ms: int) -> GroupOutcome:
+        """Handle a JoinGroup; the JoinReply comes with this outcome or a later one."""
+        return self._membership.join(request, ticket, now_ms)
+
+    def sync(self, request: SyncRequest, ticket: Ticket, now_ms: int) -> GroupOutcome:
+        """Handle a SyncGroup; the SyncReply comes with this outcome or a later one."""
+        return self._membership.sync(request, ticket, now_ms)
+
+    def leave(
+        self, group_id: str, members: Sequence[LeavingMember], ticket: Ticket, now_ms: int
+    ) -> GroupOutcome:
+        """Handle a LeaveGroup; the reply is a LeaveReply."""
+        return self._membership.leave(group_id, members, ticket, now_ms)
+
+    def commit(
+        self,
+        request: CommitRequest,
+        ticket: Ticket,
+        now_ms: int,
+        unknown_group: ErrorCode = ErrorCode.ILLEGAL_GENERATION,
+    ) -> GroupOutcome:
+        """Handle an OffsetCommit; the reply is a CommitReply.
+
+        Args:
+            request: who commits what.
+            ticket: of the request.
+            now_ms: the time.
+            unknown_group: what a member of a group that is not there is told; from version 9 on
+                that is GROUP_ID_NOT_FOUND.
+        """
+        group = self._groups.get(request.group_id)
+        error = _commit_error(request, group, unknown_group, transactional=False)
+        if group is not None and not error and group.state is not State.EMPTY:
+            self._membership.keep_alive(group, group.members[request.member_id], now_ms)
+        return self._commit(request, error, ticket, now_ms)
+
+    def commit_in_transaction(
+        self,
+        request: CommitRequest,
+        producer_id: int,
+        producer_epoch: int,
+        ticket: Ticket,
+        now_ms: int,
+    ) -> GroupOutcome:
+        """Handle a TxnOffsetCommit; the reply is a CommitReply."""
+        group = self._groups.get(request.group_id)
+        error = _commit_error(request, group, ErrorCode.ILLEGAL_GENERATION, transactional=True)
+        out = self._commit(request, error, ticket, now_ms)
+        if out.records:
+            out.producer = (producer_id, producer_epoch)
+        return out
+
+    def fetch_offsets(
+        self,
+        group_id: str,
+        partitions: Iterable[TopicPartition] | None = None,
+        require_stable: bool = False,
+    ) -> dict[TopicPartition, FetchedOffset]:
+        """Return what a group has committed for partitions; None: for all that it has, sorted."""
+        held = self._offsets.fetch(group_id)
+        check = require_stable and self._offsets.has_transaction(group_id)
+        found: dict[TopicPartition, FetchedOffset] = {}
+        for partition in sorted(held) if partitions is None else partitions:
+            value = held.get(partition)
+            if check and self._offsets.is_pending(group_id, partition):
+                found[partition] = _UNSTABLE
+            elif value is None:
+                found[partition] = _NOTHING_COMMITTED
+            else:
+                found[partition] = FetchedOffset(value.offset, value.leader_epoch, value.metadata)
+        return found
+
+    def delete_offsets(
+        self, group_id: str, partitions: Sequence[TopicPartition], ticket: Ticket
+    ) -> GroupOutcome:
+        """Handle an OffsetDelete; the reply is a DeleteOffsetsReply."""
+        out = GroupOutcome(group_id=group_id)
+        group = self._groups.get(group_id)
+        error = _delete_offsets_error(group_id, group)
+        if error or group is None:
+            out.answer(ticket, DeleteOffsetsReply(error=error))
+            return out
+        subscribed = [p for p in partitions if group.subscribes_to(p.topic)]
+        errors = dict.fromkeys(partitions, ErrorCode.NONE)
+        errors.update(dict.fromkeys(subscribed, ErrorCode.GROUP_SUBSCRIBED_TO_TOPIC))
+        going = [partition for partition, code in errors.items() if not code]
+        out.records = self._offsets.delete(group_id, going)[1]
+        out.answer(ticket, DeleteOffsetsReply(partitions=errors))
+        out.on_failure = lambda code: out.instead(
+            ticket, DeleteOffsetsReply(error=append_error(code))
+        )
+        return out
+
+    def delete_group(self, group_id: str, ticket: Ticket) -> GroupOutcome:
+        """Handle one group of a DeleteGroups; the reply is an ErrorCode."""
+        out = GroupOutcome(group_id=group_id)
+        group = self._groups.get(group_id)
+        if group is None or group.state is State.DEAD:
+            out.answer(ticket, ErrorCode.GROUP_ID_NOT_FOUND)
+        elif group.state is not State.EMPTY:
+            out.answer(ticket, ErrorCode.NON_EMPTY_GROUP)
+        else:
+            out.records = [*self._offsets.delete(group_id)[1], _group_tombstone(group_id)]
+            out.answer(ticket, ErrorCode.NONE)
+            out.on_failure = lambda code: out.instead(ticket, append_error(code))
+        return out
+
+    def delete_topics(self, topics: Sequence[str]) -> list[GroupOutcome]:
+        """Forget what groups committed for topics that are gone."""
+        outcomes: dict[str, GroupOutcome] = {}
+        for group_id, record in self._offsets.delete_topics(topics):
+            out = outcomes.setdefault(group_id, GroupOutcome(group_id=group_id))
+            out.records.append(record)
+        return list(outcomes.values())
+
+    def describe(self, group_id: str) -> GroupDescription:
+        """Return a group for an operator."""
+        group = self._groups.get(group_id)
+        if group is None:
+            error = ErrorCode.GROUP_ID_NOT_FOUND
+            return GroupDescription(group_id=group_id, error=error, state=State.DEAD)
+        return group.described()
+
+    def list_groups(
+        self, states: Sequence[str] = (), types: Sequence[str] = ()
+    ) -> list[ListedGroup]:
+        """Return the groups in given states and of given types (of all, where none), by id."""
+        if types and "classic" not in {name.lower() for name in types}:
+            return []
+        wanted = {name.lower() for name in states}
+        return [
+            ListedGroup(group.group_id, group.protocol_type or "", group.state)
+            for _, group in sorted(self._groups.items())
+            if not wanted or group.state.lower() in wanted
+        ]
+
+    def deadline_ms(self) -> int | None:
+        """Return when `tick` may have something to do; it may find that it was too early."""
+        next_ms = self._timers.next_ms()
+        if next_ms is None or self._check_ms is None:
+            return self._check_ms if next_ms is None else next_ms
+        return min(next_ms, self._check_ms)
+
+    def tick(self, now_ms: int) -> list[GroupOutcome]:
+        """Do what time alone brings about."""
+        outcomes: list[GroupOutcome] = []
+        while (key := self._timers.take(now_ms)) is not None:
+            outcomes.append(self._membership.expire(key, now_ms))
+        if self._check_ms is not None and self._check_ms <= now_ms:
+            self._check_ms = now_ms + self._config.retention_check_interval_ms
+            outcomes += [self._expire(group, now_ms) for _, group in sorted(self._groups.items())]
+        return [out for out in outcomes if out.records or out.replies]
+
+    def replay(
+        self,
+        key: bytes | None,
+        value: bytes | None,
+        *,
+        producer_id: int = -1,
+        is_transactional: bool = False,
+    ) -> None:
+        """Take one record of the log into account; records of others are passed over."""
+        offset_key = decode_key(key) if key else None
+        if offset_key is not None:
+            if value is not None and offset_key.group_id not in self._groups:
+                self._groups[offset_key.group_id] = Group(offset_key.group_id)
+            self._offsets.replay_offset(
+                offset_key,
+                decode_value(value) if value is not None else None,
+                producer_id if is_transactional else -1,
+            )
+            return
+        group_id = decode_group_key(key) if key else None
+        if group_id is not None:
+            self._replay_group(group_id, value)
+
+    def end_transaction(self, producer_id: int, commit: bool) -> None:
+        """Take a commit or abort marker in the log into account."""
+        self._offsets.end_transaction(producer_id, commit)
+
+    def after_load(self, now_ms: int) -> list[GroupOutcome]:
+        """Begin the sessions of loaded members, and to look for what expires: this node leads."""
+        self._check_ms = now_ms + self._config.retention_check_interval_ms
+        outcomes = [self._membership.start(group, now_ms) for group in self._groups.values()]
+        return [out for out in outcomes if out.records or out.replies]
+
+    def unload(self, now_ms: int) -> list[GroupOutcome]:
+        """Answer everybody who waits: this node leads no longer, and every group is dead here."""
+        self._check_ms = None
+        self._timers.clear()
+        living = [group for group in self._groups.values() if group.may(State.DEAD)]
+        outcomes = [self._membership.unload(group, now_ms) for group in living]
+        return [out for out in outcomes if out.replies]
+
+    def _commit(
+        self, request: CommitRequest, error: ErrorCode, ticket: Ticket, now_ms: int
+    ) -> GroupOutcome:
+        out = GroupOutcome(group_id=request.group_id)
+        errors: CommitReply
+        if error:
+            errors = dict.fromkeys(request.offsets, error)
+        else:
+            errors, out.records = self._offsets.commit(
+                request.group_id, request.offsets, now_ms, self._config.metadata_bytes_max
+            )
+            out.on_failure = lambda code: out.instead(
+                ticket, {key: error or append_error(code) for key, error in errors.items()}
+            )
+        out.answer(ticket, errors)
+        return out
+
+    def _expire(self, group: Group, now_ms: int) -> GroupOutcome:
+        out = GroupOutcome(group_id=group.group_id)
+        retention_ms = self._config.offsets_retention_ms
+        going = expired_offsets(group, self._offsets, now_ms, retention_ms)
+        if going:
+            out.records = self._offsets.delete(group.group_id, going)[1]
+        left = len(self._offsets.fetch(group.group_id)) - len(going)
+        used = left or group.pending or self._offsets.has_transaction(group.group_id)
+        if group.state is State.EMPTY and not used:
+            out.records.append(_group_tombstone(group.group_id))
+        return out
+
+    def _replay_group(self, group_id: str, value: bytes | None) -> None:
+        if value is None:
+            self._groups.pop(group_id, None)
+            return
+        saved = decode_group_value(value)
+        group = self._groups.get(group_id)
+        if group is not None and group.is_told_of(saved):
+            group.adopt(saved)
+        else:
+            self._groups[group_id] = Group.loaded(group_id, saved)
+
+
+def _group_tombstone(group_id: str) -> LogRecord:
+    return encode_group_key(group_id), None
+
+
+def _commit_error(
+    request: CommitRequest, group: Group | None, unknown_group: ErrorCode, transactional: bool
+) -> ErrorCode:
+    """Return why a commit is not to be taken; old clients' transactions name no member."""
+    if transactional and not request.group_id:
+        return ErrorCode.INVALID_GROUP_ID
+    if group is None:
+        return unknown_group if request.generation >= 0 else ErrorCode.NONE
+    if group.state is State.DEAD:
+        return ErrorCode.COORDINATOR_NOT_AVAILABLE
+    if request.generation < 0 and group.state is State.EMPTY:
+        return ErrorCode.NONE
+    named = request.generation >= 0 or request.member_id or request.group_instance_id is not None
+    if named:
+        error = group.check_member(request.member_id, request.group_instance_id)
+        if error:
+            return error
+        if request.generation != group.generation:
+            return ErrorCode.ILLEGAL_GENERATION
+    elif not transactional:
+        return ErrorCode.UNKNOWN_MEMBER_ID
+    if not transactional and group.state is State.COMPLETING:
+        return ErrorCode.REBALANCE_IN_PROGRESS
+    return ErrorCode.NONE
+
+
+def _delete_offsets_error(group_id: str, group: Group | None) -> ErrorCode:
+    if not group_id:
+        return ErrorCode.INVALID_GROUP_ID
+    if group is None or group.state is State.DEAD:
+        return ErrorCode.GROUP_ID_NOT_FOUND
+    if group.state is not State.EMPTY and group.protocol_type != "consumer":
+        return ErrorCode.NON_EMPTY_GROUP
+    return ErrorCode.NONE

@@ -1,0 +1,49 @@
+"""Which committed offsets have outlived `offsets.retention.minutes`, and since when they count.
+
+    group                          an offset's age counts from
+    no member ever joined          its commit
+    Empty after a generation       the moment the group became empty
+    Stable, a consumer group       its commit, for topics that nobody in it subscribes to
+    any other                      never
+
+Source: KIP-186, KIP-211, KIP-496.
+"""
+
+from __future__ import annotations
+
+from ..model import TopicPartition
+from .group import CONSUMER_PROTOCOL, Group, State
+from .offsets import GroupOffsets
+from .records import OffsetValue
+
+
+def expired_offsets(
+    group: Group, offsets: GroupOffsets, now_ms: int, retention_ms: int
+) -> list[TopicPartition]:
+    """Return the partitions whose commits are to be forgotten now."""
+    if not _may_expire(group):
+        return []
+    return [
+        partition
+        for partition, value in offsets.fetch(group.group_id).items()
+        if now_ms - _counts_from_ms(group, value) >= retention_ms
+        if not group.subscribes_to(partition.topic)
+        if not offsets.is_pending(group.group_id, partition)
+    ]
+
+
+def _may_expire(group: Group) -> bool:
+    if group.protocol_type is None or group.state is State.EMPTY:
+        return True
+    return (
+        group.state is State.STABLE
+        and group.protocol_type == CONSUMER_PROTOCOL
+        and group.subscribed is not None
+    )
+
+
+def _counts_from_ms(group: Group, value: OffsetValue) -> int:
+    empty = group.state is State.EMPTY and group.protocol_type is not None
+    if empty and group.state_timestamp_ms != -1:
+        return group.state_timestamp_ms
+    return value.commit_time_ms

@@ -1,0 +1,74 @@
+"""Deadlines by key, of which most are moved before they come.
+
+    set(key, due) ... set(key, later)      one entry in the heap: moving later costs two dict reads
+    take(now)                              entry is due, key is not: back into the heap
+
+Invariants: a key has at most one deadline; `take` gives each key that is due once, in the order of
+the entries and never before its time; `next_ms` may be early (an entry whose key has moved), never
+late.
+"""
+
+from __future__ import annotations
+
+import heapq
+from typing import NamedTuple
+
+
+class TimerKey(NamedTuple):
+    """What is to happen to whom."""
+
+    kind: str
+    group_id: str
+    member_id: str = ""
+
+
+class Timers:
+    """The deadlines of all groups of a coordinator."""
+
+    def __init__(self) -> None:
+        self._due: dict[TimerKey, int] = {}  # the deadlines, ms
+        self._queued: dict[TimerKey, int] = {}  # where the key's entry lies in the heap, ms
+        self._heap: list[tuple[int, int, TimerKey]] = []  # the int between keeps equals in order
+        self._pushes = 0
+
+    def set(self, key: TimerKey, due_ms: int) -> None:
+        """Give a key a deadline, in place of the one that it may have."""
+        self._due[key] = due_ms
+        queued_ms = self._queued.get(key)
+        if queued_ms is None or due_ms < queued_ms:
+            self._push(key, due_ms)
+
+    def cancel(self, key: TimerKey) -> None:
+        """Take a key's deadline away; one without is left alone."""
+        self._due.pop(key, None)
+
+    def clear(self) -> None:
+        """Take all deadlines away."""
+        self._due.clear()
+        self._queued.clear()
+        self._heap.clear()
+
+    def next_ms(self) -> int | None:
+        """Return when `take` may have something to give, or None for never."""
+        return self._heap[0][0] if self._heap else None
+
+    def take(self, now_ms: int) -> TimerKey | None:
+        """Return a key whose deadline has come, and forget the deadline; None when none has."""
+        while self._heap and self._heap[0][0] <= now_ms:
+            queued_ms, _, key = heapq.heappop(self._heap)
+            if self._queued.get(key) != queued_ms:
+                continue  # moved to an earlier time, where it has been taken
+            del self._queued[key]
+            due_ms = self._due.get(key)
+            if due_ms is None:
+                continue
+            if due_ms <= now_ms:
+                del self._due[key]
+                return key
+            self._push(key, due_ms)
+        return None
+
+    def _push(self, key: TimerKey, due_ms: int) -> None:
+        self._queued[key] = due_ms
+        self._pushes += 1
+        heapq.heappush(self._heap, (due_ms, self._pushes, key))

@@ -1,0 +1,92 @@
+"""Answers to bytes on a socket, in the order of the requests.
+
+    request 1  [answer]     -+
+    request 2  [answer]      +-> one sendmsg for all that is ready at the head
+    request 3  (waits)      -+
+    request 4  [answer]         stays behind request 3
+
+Invariants: an answer leaves after those of all earlier requests; what the peer does not take
+stays here as views of the answers, never copied, and is counted.
+"""
+
+from __future__ import annotations
+
+import itertools
+import socket
+from collections import deque
+
+PARTS_MAX = 512
+"""Buffers given to one system call; the systems' own bound is 1024."""
+
+
+class Slot:
+    """The place of one answer in the row."""
+
+    __slots__ = ("parts",)
+
+    def __init__(self) -> None:
+        self.parts: list[bytes] | None = None  # None: not answered yet; empty: no answer is due
+
+
+class Outbox:
+    """The answers of one connection that have not left yet."""
+
+    __slots__ = ("_parts", "_slots", "_sock", "unsent_bytes")
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._slots: deque[Slot] = deque()
+        self._parts: deque[bytes | memoryview] = deque()
+        self.unsent_bytes = 0  # of answers that are there, whether it is their turn or not
+
+    def __len__(self) -> int:
+        """Return how many requests wait for their turn to be answered."""
+        return len(self._slots)
+
+    def reserve(self) -> Slot:
+        """Return the place of the next request's answer."""
+        slot = Slot()
+        self._slots.append(slot)
+        return slot
+
+    def fill(self, slot: Slot, parts: list[bytes]) -> int:
+        """Put an answer into its place; return its bytes."""
+        slot.parts = parts
+        size = sum(map(len, parts))
+        self.unsent_bytes += size
+        return size
+
+    def send(self) -> int:
+        """Send what is ready and what the peer takes now; return the bytes that it took.
+
+        Raises:
+            OSError: the connection is broken.
+        """
+        slots, parts = self._slots, self._parts
+        while slots and slots[0].parts is not None:
+            parts.extend(slots.popleft().parts or ())
+        total = 0
+        while parts:
+            some = list(itertools.islice(parts, PARTS_MAX))
+            try:
+                sent = self._sock.sendmsg(some)
+            except (BlockingIOError, InterruptedError):
+                break
+            total += sent
+            self._drop(sent)
+            if sent < sum(map(len, some)):
+                break
+        self.unsent_bytes -= total
+        return total
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether the peer has not taken all that it could have."""
+        return bool(self._parts)
+
+    def _drop(self, sent: int) -> None:
+        parts = self._parts
+        while parts and sent >= len(parts[0]):
+            sent -= len(parts.popleft())
+        if sent:
+            parts[0] = memoryview(parts[0])[sent:]

@@ -1,0 +1,84 @@
+"""What `millstream serve` does: a broker, a listener, the ready line, a clean end.
+
+    stdout, once it is ready:
+    {"ready": true, "host": "127.0.0.1", "port": 9092, "bootstrap": "127.0.0.1:9092", ...}
+
+Invariants: SIGTERM and Ctrl-C end it cleanly, with clients connected too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import json
+import logging
+import os
+import signal
+import sys
+
+from ..broker.broker import Broker
+from .listener import Listener
+from .options import Options, options_of
+
+_SWITCH_SECONDS = 0.0005
+
+
+def serve(args: argparse.Namespace) -> int:
+    """Serve until SIGTERM or Ctrl-C; return the exit status.
+
+    Raises:
+        LogError: the log cannot be opened, or an option is wrong.
+        OSError: the address cannot be listened on.
+    """
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    options = options_of(args)
+    # Flushing and cleaning run in threads: they must not keep the loop waiting for its turn.
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    asyncio.run(_serve(options))
+    return 0
+
+
+async def _serve(options: Options) -> None:
+    loop = asyncio.get_running_loop()
+    asked_to_end = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked_to_end.set)
+    broker = await Broker.open(
+        options.data,
+        flush=options.flush,
+        flush_interval_ms=options.flush_interval_ms,
+        configs=options.configs,
+    )
+    try:
+        listener = await Listener.open(
+            broker, options.host, options.port, advertised=options.advertised
+        )
+        try:
+            gc.freeze()  # what is there now stays: no collection need look at it again
+            sys.stdout.write(_ready_line(listener, options) + "\n")
+            sys.stdout.flush()
+            await asked_to_end.wait()
+        finally:
+            await listener.close()
+    finally:
+        await broker.close()
+
+
+def _ready_line(listener: Listener, options: Options) -> str:
+    host, port = listener.address
+    image = listener.broker.host.image
+    return json.dumps(
+        {
+            "ready": True,
+            "host": host,
+            "port": port,
+            "bootstrap": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+            "data": os.path.realpath(options.data),
+            "node_id": image.node_id,
+            "cluster_id": image.cluster_id,
+            "pid": os.getpid(),
+        }
+    )

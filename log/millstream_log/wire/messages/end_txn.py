@@ -1,0 +1,33 @@
+"""EndTxn (key 26): commit or abort.
+
+Versions: 2 an error of its own for a fenced producer; 3 flexible; 4 the client knows transactions
+of the second kind.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import msgspec
+
+from ...errors import ErrorCode
+from ..request import Request
+from ..schema import Api, Bool, Error, Int16, Int32, Int64, String, api
+
+
+class EndTxnResponse(msgspec.Struct, kw_only=True, gc=False):
+    """API key 26."""
+
+    throttle_time_ms: Int32 = 0
+    error_code: Error = ErrorCode.NONE
+
+
+class EndTxnRequest(Request[EndTxnResponse], kw_only=True, gc=False):
+    """API key 26: commit or abort."""
+
+    api: ClassVar[Api] = api(26, "EndTxn", "0-4", 3, EndTxnResponse)
+
+    transactional_id: String
+    producer_id: Int64
+    producer_epoch: Int16
+    committed: Bool  # False aborts

@@ -1,0 +1,150 @@
+"""kafka-python."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
+from kafka.coordinator.assignors.range import RangePartitionAssignor
+from kafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+
+from .client import EARLIEST, LATEST, SECONDS, Member, Row, Seen, ThreadMember
+
+_ASSIGNORS = {"range": RangePartitionAssignor, "roundrobin": RoundRobinPartitionAssignor}
+
+
+class KafkaPython:
+    """The oldest client in plain Python."""
+
+    name = "kafka-python"
+    codecs: tuple[str, ...] = ("none", "gzip", "snappy", "lz4", "zstd")
+    sets_time = True
+
+    def write(
+        self, bootstrap: str, topic: str, rows: Sequence[Row], *, codec: str = "none", acks: int = 1
+    ) -> None:
+        """Write to partition 0."""
+        writer = producer(
+            bootstrap,
+            compression_type=None if codec == "none" else codec,
+            acks="all" if acks == -1 else acks,
+            enable_idempotence=False,
+        )
+        try:
+            send(writer, topic, rows)
+        finally:
+            writer.close(SECONDS)
+
+    def read(self, bootstrap: str, topic: str, count: int, *, start: int = EARLIEST) -> list[Seen]:
+        """Read from partition 0, assigned by hand."""
+        reader = consumer(bootstrap, consumer_timeout_ms=SECONDS * 1000)
+        try:
+            partition = TopicPartition(topic, 0)
+            reader.assign([partition])
+            if start == EARLIEST:
+                reader.seek_to_beginning(partition)
+            elif start == LATEST:
+                reader.seek_to_end(partition)
+            else:
+                reader.seek(partition, start)
+            found = [seen(record) for _, record in zip(range(count), reader, strict=False)]
+        finally:
+            reader.close()
+        assert len(found) == count, f"{len(found)} of {count} records came"
+        return found
+
+    def offset_at(self, bootstrap: str, topic: str, timestamp_ms: int) -> int:
+        """Look a time up."""
+        reader = consumer(bootstrap)
+        try:
+            partition = TopicPartition(topic, 0)
+            found = reader.offsets_for_times({partition: timestamp_ms})[partition]
+            return -1 if found is None else int(found.offset)
+        finally:
+            reader.close()
+
+    def join(
+        self,
+        bootstrap: str,
+        group: str,
+        topic: str,
+        *,
+        assignor: str = "range",
+        instance_id: str | None = None,
+        limit: int | None = None,
+    ) -> Member:
+        """Become a member."""
+        return _Member(bootstrap, group, topic, assignor, instance_id, limit)
+
+
+def producer(bootstrap: str, **configs: Any) -> Any:
+    """Return a producer that gives up in time."""
+    return KafkaProducer(
+        **{"bootstrap_servers": bootstrap, "linger_ms": 20, "max_block_ms": 15_000, **configs}
+    )
+
+
+def consumer(bootstrap: str, **configs: Any) -> Any:
+    """Return a consumer that notices changes of its group soon."""
+    return KafkaConsumer(
+        **{
+            "bootstrap_servers": bootstrap,
+            "auto_offset_reset": "earliest",
+            "heartbeat_interval_ms": 100,
+            "fetch_max_wait_ms": 100,
+            "enable_auto_commit": False,
+            **configs,
+        }
+    )
+
+
+def send(through: Any, topic: str, rows: Sequence[Row], partition: int = 0) -> list[int]:
+    """Produce all rows; return their offsets once they are acknowledged."""
+    futures = [
+        through.send(
+            topic,
+            row.value,
+            key=row.key,
+            headers=list(row.headers),
+            partition=partition,
+            timestamp_ms=row.timestamp_ms,
+        )
+        for row in rows
+    ]
+    through.flush(SECONDS)
+    return [future.get(SECONDS).offset for future in futures]
+
+
+def seen(record: Any) -> Seen:
+    """Return a record in the words of the tests."""
+    row = Row(record.value, record.key, tuple(record.headers), record.timestamp)
+    return Seen(record.partition, record.offset, row)
+
+
+class _Member(ThreadMember):
+    def consume(self) -> None:
+        reader = consumer(
+            self.bootstrap,
+            group_id=self.group,
+            group_instance_id=self.instance_id,
+            partition_assignment_strategy=[_ASSIGNORS[self.assignor]],
+            session_timeout_ms=6000,
+            max_poll_records=1,
+        )
+        try:
+            reader.subscribe([self.topic])
+            while not self.leaving.is_set():
+                if self.full:
+                    self.leaving.wait(0.05)
+                    continue
+                found = reader.poll(timeout_ms=50)
+                self.assignment = {one.partition for one in reader.assignment()}
+                for partition, records in found.items():
+                    self._take(reader, partition, records[-1].offset)
+        finally:
+            reader.close()
+
+    def _take(self, reader: Any, partition: TopicPartition, offset: int) -> None:
+        reader.commit({partition: OffsetAndMetadata(offset + 1, "", -1)})
+        self.reads.append((partition.partition, offset))

@@ -1,0 +1,85 @@
+"""Requests as real clients sent them: librdkafka 2.16.1, kafka-python 3.0.12, aiokafka 0.14.0.
+
+Each had a topic `clicks` of one partition, wrote k: v to it, and read it in a group.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from millstream_log.wire.apis import REQUESTS
+from millstream_log.wire.frames import read_request, write_request
+
+CAPTURED = {  # all that follows the size
+    "librdkafka: ApiVersions 3": """
+        00120003000000010001630017636f6e666c75656e742d6b61666b612d707974686f6e16322e31362e312d72
+        646b61666b612d322e31362e3000
+    """,
+    "librdkafka: Metadata 13": """
+        0003000d0000000500016300020000000000000000000000000000000007636c69636b7300000000
+    """,
+    "librdkafka: Produce 10": """
+        0000000a000000020001630000ffff000075300207636c69636b730200000000470000000000000000000000
+        3a0000000002e99b8dd80000000000000000018bcfe568000000018bcfe56800ffffffffffffffffffffffff
+        ffff0000000110000000026b027600000000
+    """,
+    "librdkafka: Fetch 16": """
+        000100100000002d00016300000001f400000001032000000100000000ffffffff020123456789abcdef0123
+        456789abcdef0200000000000000000000000000000000ffffffffffffffffffffffff001000000000010100
+    """,
+    "librdkafka: JoinGroup 5": """
+        000b0005000000040001630001670000afc8000493e000036d2d31ffff0008636f6e73756d65720000000200
+        0572616e67650000001c0003000000010006636c69636b730000000000000000ffffffff0000000a726f756e
+        64726f62696e0000001c0003000000010006636c69636b730000000000000000ffffffff0000
+    """,
+    "kafka-python: ApiVersions 4": """
+        0012000400000001000163000d6b61666b612d707974686f6e07332e302e313200
+    """,
+    "kafka-python: Metadata 13": """
+        0003000d0000000500016300020000000000000000000000000000000007636c69636b7300010000
+    """,
+    "kafka-python: Produce 9": """
+        00000009000000040001630000ffff000075300207636c69636b730200000000470000000000000000000000
+        3a0000000002b45000070000000000000000018bcfe568000000018bcfe56800000000000000000700000000
+        00000000000110000000026b027600000000
+    """,
+    "kafka-python: Fetch 12": """
+        0001000c0000002200016300ffffffff000001f400000001032000000000000000000000000207636c69636b
+        730200000000000000000000000000000000ffffffffffffffffffffffff001000000000010100
+    """,
+    "kafka-python: JoinGroup 7": """
+        000b0007000000050001630002670000afc8000493e0046d2d310009636f6e73756d6572030672616e676513
+        0000000000010006636c69636b7300000000000b726f756e64726f62696e130000000000010006636c69636b
+        73000000000000
+    """,
+    "aiokafka: ApiVersions 0": """
+        0012000000000001000163
+    """,
+    "aiokafka: Metadata 5": """
+        0003000500000002000163000000010006636c69636b7301
+    """,
+    "aiokafka: Produce 7": """
+        0000000700000003000163ffff000100009c40000000010006636c69636b7300000001000000000000004600
+        000000000000000000003affffffff02cc89d1ce0000000000000000018bcfe568000000018bcfe56800ffff
+        ffffffffffffffff000000000000000110000000026b027600
+    """,
+    "aiokafka: Fetch 11": """
+        0001000b0000000c000163ffffffff000001f400000001032000000000000000ffffffff000000010006636c
+        69636b730000000100000000ffffffff0000000000000000ffffffffffffffff00100000000000000000
+    """,
+    "aiokafka: JoinGroup 5": """
+        000b000500000003000163000167000027100000271000036d2d31ffff0008636f6e73756d65720000000100
+        0a726f756e64726f62696e000000120000000000010006636c69636b7300000000
+    """,
+}
+
+
+@pytest.mark.parametrize("title", CAPTURED)
+def test_a_request_of_a_real_client_is_read_whole(title: str) -> None:
+    """What a client sent is a request of ours, and written again it is the same bytes."""
+    data = bytes.fromhex(CAPTURED[title])
+    frame = read_request(memoryview(bytearray(data)), REQUESTS)
+    assert title.endswith(f": {frame.api.name} {frame.version}")
+    assert frame.client_id == "c"
+    parts = write_request(frame.request, frame.version, frame.correlation_id, frame.client_id)
+    assert b"".join(parts) == len(data).to_bytes(4, "big") + data
