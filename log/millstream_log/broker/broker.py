@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from ..clock import Clock, SystemClock
-from ..errors import ClosedError, InvalidRequestError
+from ..errors import ClosedError, InvalidConfigError, InvalidRequestError
 from ..group.coordinator import GroupCoordinator
 from ..metadata.image import MetadataImage, TopicImage
 from ..metadata.names import OFFSETS_TOPIC
@@ -30,6 +30,7 @@ from ..transaction.coordinator import TransactionCoordinator
 from ..wire.request import Request
 from .cleaner import Cleaner
 from .config import BrokerConfig
+from .coordinators import group_config, transaction_config
 from .flusher import Flusher, check_policy
 from .host import Host
 from .metadata_file import MetadataFile
@@ -93,7 +94,7 @@ class Broker:
             host = Host(
                 log_dir=log_dir,
                 store=store,
-                image=_image(store, log_dir),
+                image=_image(store, log_dir, config),
                 config=config,
                 clock=clock,
                 flusher=Flusher(policy, flush_interval_ms, flush_threads),
@@ -141,9 +142,11 @@ class Broker:
 
 def _start_coordinators(host: Host) -> None:
     """Let the coordinators go on from what their topics say."""
-    groups = host.groups = Shell(host, OFFSETS_TOPIC, GroupCoordinator())
+    config = host.config
+    groups = host.groups = Shell(host, OFFSETS_TOPIC, GroupCoordinator(group_config(config)))
     host.on_topics_deleted = lambda gone: groups.append(groups.machine.delete_topics(gone))
-    host.transactions = TransactionShell(host, TransactionCoordinator())
+    coordinator = TransactionCoordinator(transaction_config(config))
+    host.transactions = TransactionShell(host, coordinator)
     groups.start()
     host.transactions.start()
 
@@ -164,20 +167,28 @@ class _Configs:
         if self._topics is None:
             image = self._store.load()
             self._topics = image.topics if image else {}
+            if image is not None:
+                self._config.adopt(image)
         topic = self._topics.get(partition.topic)
         return self._config.log_config(topic.configs if topic else {})
 
 
-def _image(store: FileMetadataStore, log_dir: LogDir) -> MetadataImage:
+def _image(store: FileMetadataStore, log_dir: LogDir, config: BrokerConfig) -> MetadataImage:
+    """Return what the log holds, which is begun under the node id that is given, if any."""
+    node_id = config.node_id
     image = store.load()
     if image is None:
-        image = _adopt(log_dir)
+        image = _adopt(log_dir, node_id or 0)
         if not log_dir.read_only:
             store.save(image)
+    elif node_id not in (None, image.node_id):
+        raise InvalidConfigError(
+            f"config node.id={node_id}: the log at {log_dir.path} is that of node {image.node_id}"
+        )
     return image
 
 
-def _adopt(log_dir: LogDir) -> MetadataImage:
+def _adopt(log_dir: LogDir, node_id: int) -> MetadataImage:
     """Return the image that the directories themselves tell, for want of a metadata file."""
     found: dict[str, TopicImage] = {}
     for partition, log in sorted(log_dir.partitions.items()):
@@ -189,4 +200,4 @@ def _adopt(log_dir: LogDir) -> MetadataImage:
         )
     if found:
         logger.warning("%s had no %s: adopted %d topics", log_dir.path, FILE_NAME, len(found))
-    return MetadataImage(cluster_id=uuid.uuid4().hex, topics=found)
+    return MetadataImage(cluster_id=uuid.uuid4().hex, node_id=node_id, topics=found)

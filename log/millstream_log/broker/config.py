@@ -1,238 +1,93 @@
-"""Topic and broker configs under Kafka's names, with Kafka's defaults.
+"""What configs hold: of topics, over those of the broker, over Kafka's defaults.
 
-    config set on the topic  >  broker config that is its synonym  >  Kafka's default
+    topic's own  >  this broker's  >  all brokers'  >  given at start  >  Kafka's default
+                    (both set while it runs, and kept in the metadata)
 
 Invariants: what is stored has passed `parse`, so building a LogConfig cannot fail later.
 
-Source: Kafka's documentation of topic and broker configs (4.x).
+Source: Kafka's documentation of topic and broker configs (4.3); KIP-226 for sources and synonyms.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Collection, Mapping
+from itertools import dropwhile
 
-from ..errors import InvalidConfigError
+from ..errors import InvalidConfigError, InvalidRequestError
+from ..metadata.image import ALL_BROKERS, MetadataImage
 from ..model import TimestampType
 from ..storage.log_config import LogConfig
-from ..wire.enums import ConfigSource, ConfigType
-from ..wire.messages.describe_configs import ConfigEntry
+from ..wire.enums import ConfigSource
+from ..wire.messages.describe_configs import ConfigEntry, ConfigSynonym
+from .config_broker import OWN_CONFIGS
 from .config_connections import CONNECTION_CONFIGS
-from .config_def import I32_MAX, I64_MAX, ConfigDef, Value, find, index
+from .config_def import I64_MAX, ConfigDef, Value, find, index
+from .config_known import KNOWN_CONFIGS
+from .config_known_groups import KNOWN_GROUP_CONFIGS
+from .config_known_security import KNOWN_SECURITY_CONFIGS
+from .config_topics import TOPIC_CONFIGS
 
-_INT, _LONG, _DOUBLE = ConfigType.INT, ConfigType.LONG, ConfigType.DOUBLE
-_BOOLEAN, _STRING, _LIST = ConfigType.BOOLEAN, ConfigType.STRING, ConfigType.LIST
-_WEEK_MS = 604_800_000
-_CODECS = ("uncompressed", "zstd", "lz4", "snappy", "gzip", "producer")
+logger = logging.getLogger(__name__)
 
-
-def _topic(name: str, kind: ConfigType, default: Value, synonym: str, **rest: object) -> ConfigDef:
-    return ConfigDef(name, kind, default, synonym=synonym, **rest)  # type: ignore[arg-type]
-
-
-TOPIC_CONFIGS = index(
-    [
-        _topic(
-            "cleanup.policy", _LIST, ("delete",), "log.cleanup.policy",
-            one_of=("compact", "delete"),
-            doc="Whether old segments are deleted, or compacted by key, or both.",
-        ),
-        _topic(
-            "compression.type", _STRING, "producer", "compression.type", one_of=_CODECS,
-            doc="The codec that batches are stored in; producer keeps what came.",
-        ),
-        _topic(
-            "delete.retention.ms", _LONG, 86_400_000, "log.cleaner.delete.retention.ms", low=0,
-            high=I64_MAX, doc="How long a tombstone stays after compaction has come past it.",
-        ),
-        _topic(
-            "file.delete.delay.ms", _LONG, 60_000, "log.segment.delete.delay.ms", low=0,
-            high=I64_MAX, doc="How long a deleted file stays on the disk.",
-        ),
-        _topic(
-            "flush.messages", _LONG, I64_MAX, "log.flush.interval.messages", low=1, high=I64_MAX,
-            doc="Records after which a partition is flushed.",
-        ),
-        _topic(
-            "flush.ms", _LONG, I64_MAX, "log.flush.interval.ms", low=0, high=I64_MAX,
-            doc="Time after which a partition is flushed.",
-        ),
-        _topic(
-            "index.interval.bytes", _INT, 4096, "log.index.interval.bytes", low=0, high=I32_MAX,
-            doc="Bytes of log for one index entry.",
-        ),
-        _topic(
-            "max.compaction.lag.ms", _LONG, I64_MAX, "log.cleaner.max.compaction.lag.ms", low=1,
-            high=I64_MAX, doc="Longest time that a record stays out of reach of compaction.",
-        ),
-        _topic(
-            "max.message.bytes", _INT, 1_048_588, "message.max.bytes", low=0, high=I32_MAX,
-            doc="Largest batch, as stored.",
-        ),
-        _topic(
-            "message.timestamp.after.max.ms", _LONG, 3_600_000,
-            "log.message.timestamp.after.max.ms", low=0, high=I64_MAX,
-            doc="How far a record's time may lie ahead of the log's clock.",
-        ),
-        _topic(
-            "message.timestamp.before.max.ms", _LONG, I64_MAX,
-            "log.message.timestamp.before.max.ms", low=0, high=I64_MAX,
-            doc="How far a record's time may lie behind the log's clock.",
-        ),
-        _topic(
-            "message.timestamp.type", _STRING, "CreateTime", "log.message.timestamp.type",
-            one_of=("CreateTime", "LogAppendTime"), doc="Who sets a record's time.",
-        ),
-        _topic(
-            "min.cleanable.dirty.ratio", _DOUBLE, 0.5, "log.cleaner.min.cleanable.ratio", low=0,
-            high=1, doc="Share of a log that must be dirty before it is compacted.",
-        ),
-        _topic(
-            "min.compaction.lag.ms", _LONG, 0, "log.cleaner.min.compaction.lag.ms", low=0,
-            high=I64_MAX, doc="Shortest time that a record stays as it is.",
-        ),
-        _topic(
-            "min.insync.replicas", _INT, 1, "min.insync.replicas", low=1, high=I32_MAX,
-            doc="Replicas that must hold a record for acks=all.",
-        ),
-        _topic(
-            "preallocate", _BOOLEAN, False, "log.preallocate",
-            doc="Whether a new segment takes its space at once.",
-        ),
-        _topic(
-            "retention.bytes", _LONG, -1, "log.retention.bytes", low=-1, high=I64_MAX,
-            doc="Size of a partition above which its oldest segments go; -1 for no bound.",
-        ),
-        _topic(
-            "retention.ms", _LONG, _WEEK_MS, "log.retention.ms", low=-1, high=I64_MAX,
-            doc="Age at which segments go; -1 for never.",
-        ),
-        _topic(
-            "segment.bytes", _INT, 1 << 30, "log.segment.bytes", low=14, high=I32_MAX,
-            doc="Size at which a segment is closed and the next begun.",
-        ),
-        _topic(
-            "segment.index.bytes", _INT, 10_485_760, "log.index.size.max.bytes", low=4,
-            high=I32_MAX, doc="Largest index of a segment.",
-        ),
-        _topic(
-            "segment.jitter.ms", _LONG, 0, "log.roll.jitter.ms", low=0, high=I64_MAX,
-            doc="Spread of the time at which segments are closed.",
-        ),
-        _topic(
-            "segment.ms", _LONG, _WEEK_MS, "log.roll.ms", low=1, high=I64_MAX,
-            doc="Age at which a segment is closed even when it is not full.",
-        ),
-        _topic(
-            "unclean.leader.election.enable", _BOOLEAN, False, "unclean.leader.election.enable",
-            doc="Whether a replica that lags may lead; no second replica exists yet.",
-        ),
-    ]
-)  # fmt: skip
-
-_OWN_BROKER_CONFIGS = [
-    ConfigDef(
-        "auto.create.topics.enable", _BOOLEAN, True, doc="Whether asking for a topic creates it."
-    ),
-    ConfigDef(
-        "num.partitions", _INT, 1, low=1, high=10_000, doc="Partitions of a topic by default."
-    ),
-    ConfigDef(
-        "offsets.topic.num.partitions", _INT, 1, low=1, high=10_000,
-        doc="Partitions of __consumer_offsets, when it is created.",
-    ),
-    ConfigDef(
-        "offsets.topic.segment.bytes", _INT, 104_857_600, low=1, high=I32_MAX,
-        doc="Segment size of __consumer_offsets, when it is created.",
-    ),
-    ConfigDef(
-        "transaction.state.log.num.partitions", _INT, 1, low=1, high=10_000,
-        doc="Partitions of __transaction_state, when it is created.",
-    ),
-    ConfigDef(
-        "transaction.state.log.segment.bytes", _INT, 104_857_600, low=1, high=I32_MAX,
-        doc="Segment size of __transaction_state, when it is created.",
-    ),
-    ConfigDef(
-        "offset.metadata.max.bytes", _INT, 4096, low=0, high=32_767,
-        doc="Longest text that a committed offset may carry.",
-    ),
-    ConfigDef(
-        "log.retention.check.interval.ms", _LONG, 300_000, low=1, high=I64_MAX,
-        doc="How often retention looks at the log.",
-    ),
-    ConfigDef(
-        "log.cleaner.enable", _BOOLEAN, True, doc="Whether compaction runs."
-    ),
-    ConfigDef(
-        "log.cleaner.backoff.ms", _LONG, 15_000, low=0, high=I64_MAX,
-        doc="How long compaction rests when there was nothing to do.",
-    ),
-    ConfigDef(
-        "log.retention.hours",
-        _INT,
-        168,
-        low=-1,
-        high=I32_MAX,
-        doc="Age at which segments go, where neither minutes nor ms are given.",
-    ),
-    ConfigDef(
-        "log.retention.minutes",
-        _INT,
-        10_080,
-        low=-1,
-        high=I32_MAX,
-        doc="Age at which segments go, where no ms are given.",
-    ),
-    ConfigDef(
-        "log.roll.hours",
-        _INT,
-        168,
-        low=1,
-        high=I32_MAX,
-        doc="Age at which a segment is closed, where no ms are given.",
-    ),
-    ConfigDef(
-        "max.partitions.per.topic", _INT, 10_000, low=1, high=I32_MAX,
-        doc="Partitions that one topic may have at most.",
-    ),
-    *CONNECTION_CONFIGS,
-]  # fmt: skip
-
-BROKER_CONFIGS = index(
-    [
-        *(
-            topic_def._replace(name=topic_def.synonym, synonym="")
-            for topic_def in TOPIC_CONFIGS.values()
-        ),
-        *_OWN_BROKER_CONFIGS,
-    ]
-)
+_ANY_NODE_ID = -1  # of broker.id
 
 _COARSER = {
     "log.retention.ms": (("log.retention.minutes", 60_000), ("log.retention.hours", 3_600_000)),
     "log.roll.ms": (("log.roll.hours", 3_600_000),),
+    "log.roll.jitter.ms": (("log.roll.jitter.hours", 3_600_000),),
+    "log.flush.interval.ms": (("log.flush.scheduler.interval.ms", 1),),
 }
-"""Broker configs that stand in, in this order, where the one in ms is not given."""
+"""Broker configs that stand in, in this order, where the one in ms is not given; and their unit."""
+
+BROKER_CONFIGS = index(
+    [
+        *(
+            topic._replace(
+                name=topic.synonym,
+                synonym="",
+                default=None if topic.synonym in _COARSER else topic.default,
+            )
+            for topic in TOPIC_CONFIGS.values()
+            if topic.synonym
+        ),
+        *OWN_CONFIGS,
+        *CONNECTION_CONFIGS,
+        *KNOWN_CONFIGS,
+        *KNOWN_GROUP_CONFIGS,
+        *KNOWN_SECURITY_CONFIGS,
+    ]
+)
+
+
+_DEFAULTS = {
+    name: definition.default
+    for name, definition in BROKER_CONFIGS.items()
+    if definition.default is not None
+}
 
 
 class BrokerConfig:
     """The broker's configs: what was set, over Kafka's defaults."""
 
     def __init__(self, given: Mapping[str, str] | None = None) -> None:
-        self._given = {
-            name: find(BROKER_CONFIGS, name, "broker").parse(text)
-            for name, text in (given or {}).items()
+        static = {}
+        for name, text in (given or {}).items():
+            definition = find(BROKER_CONFIGS, name, "broker")
+            static[name] = definition.format(definition.parse(text))
+            if not definition.has_effect:
+                logger.warning("broker config %s is known, and has no effect here", name)
+        self._layers: dict[ConfigSource, Mapping[str, str]] = {
+            ConfigSource.DYNAMIC_BROKER: {},
+            ConfigSource.DYNAMIC_DEFAULT_BROKER: {},
+            ConfigSource.STATIC_BROKER: static,
         }
-        for name, others in _COARSER.items():
-            for other, unit_ms in others:
-                value = self._given.get(other)
-                if name not in self._given and isinstance(value, int):
-                    self._given[name] = value * unit_ms if value >= 0 else -1
+        self._static = static
+        self._settle()
 
     def get(self, name: str) -> Value:
-        """Return the value that holds for a broker config."""
-        value = self._given.get(name)
-        return BROKER_CONFIGS[name].default if value is None else value
+        """Return the value that holds for a broker config that has one."""
+        return self._values[name]
 
     def get_int(self, name: str) -> int:
         """Return the value that holds for a numeric broker config."""
@@ -240,57 +95,175 @@ class BrokerConfig:
         assert isinstance(value, int)
         return value
 
-    def is_given(self, name: str) -> bool:
-        """Whether somebody set this broker config."""
-        return name in self._given
+    @property
+    def node_id(self) -> int | None:
+        """Return the id that this node shall have, None when nothing says it.
 
-    def describe(self) -> list[ConfigEntry]:
-        """Return every broker config and where its value comes from, by name."""
+        Raises:
+            InvalidConfigError: node.id and broker.id contradict each other.
+        """
+        names = [name for name in ("node.id", "broker.id") if name in self._static]
+        ids = {self.get_int(name) for name in names} - {_ANY_NODE_ID}
+        if len(ids) > 1:
+            raise InvalidConfigError(f"configs node.id and broker.id differ: {sorted(ids)}")
+        return ids.pop() if ids else None
+
+    def note(self, name: str, text: str) -> None:
+        """Show as given what was decided elsewhere, as the log directory is."""
+        self._static[name] = text
+        self._settle()
+
+    def adopt(self, image: MetadataImage) -> None:
+        """Let the configs hold that were set while a broker ran, and no others of them.
+
+        Raises:
+            InvalidRequestError: one of them is not to be set so.
+        """
+        for source, broker in (
+            (ConfigSource.DYNAMIC_BROKER, str(image.node_id)),
+            (ConfigSource.DYNAMIC_DEFAULT_BROKER, ALL_BROKERS),
+        ):
+            self._layers[source] = check_dynamic_configs(image.broker_configs.get(broker, {}))
+        self._settle()
+
+    def _settle(self) -> None:
+        """Work out the values that hold."""
+        texts: dict[str, str] = {}
+        for layer in reversed(self._layers.values()):
+            texts.update(layer)
+        given = {name: BROKER_CONFIGS[name].parse(text) for name, text in texts.items()}
+        values = self._values = {**_DEFAULTS, **given}
+        for name, others in _COARSER.items():
+            for other, unit_ms in others:
+                value = values.get(other)
+                if name not in values and isinstance(value, int):
+                    values[name] = value * unit_ms if value >= 0 else -1
+
+    def describe(self, names: Collection[str] | None = None) -> list[ConfigEntry]:
+        """Return broker configs (None: all) and where their values come from, by name."""
         return [
-            _entry(
-                definition,
-                self.get(name),
-                ConfigSource.STATIC_BROKER if name in self._given else ConfigSource.DEFAULT,
-            )
+            _entry(definition, self._text(name), self._source((name,)), self._synonyms(name))
             for name, definition in sorted(BROKER_CONFIGS.items())
+            if names is None or name in names
         ]
 
-    def describe_topic(self, configs: Mapping[str, str]) -> list[ConfigEntry]:
-        """Return every topic config for a topic that sets `configs`, by name."""
+    def describe_all_brokers(self, names: Collection[str] | None = None) -> list[ConfigEntry]:
+        """Return the configs that were set on all brokers at once, by name."""
+        source = ConfigSource.DYNAMIC_DEFAULT_BROKER
         return [
-            _entry(definition, *self._topic_value(definition, configs))
-            for _, definition in sorted(TOPIC_CONFIGS.items())
+            _entry(BROKER_CONFIGS[name], text, source, [_synonym(name, text, source)])
+            for name, text in sorted(self._layers[source].items())
+            if names is None or name in names
         ]
+
+    def describe_topic(
+        self, configs: Mapping[str, str], names: Collection[str] | None = None
+    ) -> list[ConfigEntry]:
+        """Return topic configs (None: all) of a topic that sets `configs`, by name."""
+        return [
+            self._topic_entry(definition, configs)
+            for name, definition in sorted(TOPIC_CONFIGS.items())
+            if names is None or name in names
+        ]
+
+    def _topic_entry(self, definition: ConfigDef, configs: Mapping[str, str]) -> ConfigEntry:
+        synonyms = self._synonyms(definition.synonym) if definition.synonym else []
+        text = configs.get(definition.name)
+        if text is not None:
+            source = ConfigSource.TOPIC
+            synonyms.insert(0, ConfigSynonym(name=definition.name, value=text, source=source))
+        else:
+            source = self._source(_chain(definition.synonym))
+        value = definition.format(self.topic_value(definition.name, configs))
+        return _entry(definition, value, source, synonyms)
+
+    def topic_value(self, name: str, configs: Mapping[str, str]) -> Value:
+        """Return the value of a topic config that holds for a topic that sets `configs`."""
+        definition = TOPIC_CONFIGS[name]
+        text = configs.get(name)
+        if text is not None:
+            return definition.parse(text)
+        if definition.synonym:
+            return self.get(definition.synonym)
+        assert definition.default is not None
+        return definition.default
 
     def log_config(self, configs: Mapping[str, str]) -> LogConfig:
         """Return what storage goes by, for a topic that sets `configs`."""
-        values = {
-            name: self._topic_value(definition, configs)[0]
-            for name, definition in TOPIC_CONFIGS.items()
-        }
         fields: dict[str, object] = {
-            field: values[field.replace("_", ".")]
+            field: self.topic_value(name, configs)
             for field in LogConfig.__struct_fields__
-            if field.replace("_", ".") in values
+            if (name := field.replace("_", ".")) in TOPIC_CONFIGS
         }
-        policy = values["cleanup.policy"]
+        policy = fields["cleanup_policy"]
         assert isinstance(policy, tuple)
         fields["cleanup_policy"] = frozenset(policy)
         fields["message_timestamp_type"] = (
             TimestampType.LOG_APPEND_TIME
-            if values["message.timestamp.type"] == "LogAppendTime"
+            if fields["message_timestamp_type"] == "LogAppendTime"
             else TimestampType.CREATE_TIME
         )
         return LogConfig(**fields)  # type: ignore[arg-type]
 
-    def _topic_value(
-        self, definition: ConfigDef, configs: Mapping[str, str]
-    ) -> tuple[Value, ConfigSource]:
-        if definition.name in configs:
-            return definition.parse(configs[definition.name]), ConfigSource.TOPIC
-        if definition.synonym in self._given:
-            return self._given[definition.synonym], ConfigSource.STATIC_BROKER
-        return definition.default, ConfigSource.DEFAULT
+    def _text(self, name: str) -> str | None:
+        """Return the text set for this very name, or of its default."""
+        for layer in self._layers.values():
+            if name in layer:
+                return layer[name]
+        return _default_text(name)
+
+    def _source(self, names: Collection[str]) -> ConfigSource:
+        """Return the first source that sets one of these broker configs."""
+        for source, layer in self._layers.items():
+            if any(name in layer for name in names):
+                return source
+        return ConfigSource.DEFAULT
+
+    def _synonyms(self, name: str) -> list[ConfigSynonym]:
+        """Return what gives a broker config its value, from its own name on."""
+        names = _chain(name)
+        found = [
+            _synonym(other, layer[other], source)
+            for source, layer in self._layers.items()
+            for other in names
+            if other in layer
+        ]
+        for other in names:
+            text = _default_text(other)
+            if text is not None:
+                found.append(_synonym(other, text, ConfigSource.DEFAULT))
+        return list(dropwhile(lambda synonym: synonym.name != name, found))
+
+
+def _chain(name: str) -> list[str]:
+    """Return a broker config and those that stand in for it."""
+    return [name, *(other for other, _ in _COARSER.get(name, ()))]
+
+
+def _default_text(name: str) -> str | None:
+    definition = BROKER_CONFIGS[name]
+    return None if definition.default is None else definition.format(definition.default)
+
+
+def _synonym(name: str, text: str, source: ConfigSource) -> ConfigSynonym:
+    value = None if BROKER_CONFIGS[name].is_sensitive else text
+    return ConfigSynonym(name=name, value=value, source=source)
+
+
+def _entry(
+    definition: ConfigDef, text: str | None, source: ConfigSource, synonyms: list[ConfigSynonym]
+) -> ConfigEntry:
+    return ConfigEntry(
+        name=definition.name,
+        value=None if definition.is_sensitive else text,
+        source=source,
+        is_default=source is ConfigSource.DEFAULT,
+        is_sensitive=definition.is_sensitive,
+        read_only=not definition.dynamic,
+        synonyms=synonyms,
+        config_type=definition.type,
+        documentation=definition.doc,
+    )
 
 
 def check_topic_configs(configs: Mapping[str, str | None]) -> dict[str, str]:
@@ -307,9 +280,25 @@ def check_topic_configs(configs: Mapping[str, str | None]) -> dict[str, str]:
     return checked
 
 
-def list_config(name: str) -> bool:
-    """Whether a topic config is a list, so that APPEND and SUBTRACT make sense."""
-    return find(TOPIC_CONFIGS, name, "topic").type is ConfigType.LIST
+def check_dynamic_configs(configs: Mapping[str, str]) -> dict[str, str]:
+    """Return the broker configs that shall be set while the broker runs, as stored.
+
+    Raises:
+        InvalidRequestError: one is not known, has a wrong value, or holds from start to end.
+    """
+    try:
+        found = {name: find(BROKER_CONFIGS, name, "broker") for name in configs}
+        fixed = [name for name, definition in found.items() if not definition.dynamic]
+        if fixed:
+            raise InvalidRequestError(
+                f"Cannot update these configs dynamically: [{', '.join(fixed)}]"
+            )
+        return {
+            name: definition.format(definition.parse(configs[name]))
+            for name, definition in found.items()
+        }
+    except InvalidConfigError as error:  # Kafka's code where the config is a broker's
+        raise InvalidRequestError(str(error)) from error
 
 
 def _check_together(configs: Mapping[str, str]) -> None:
@@ -319,22 +308,3 @@ def _check_together(configs: Mapping[str, str]) -> None:
         raise InvalidConfigError(
             f"config min.compaction.lag.ms={low} is above max.compaction.lag.ms={high}"
         )
-
-
-def _entry(definition: ConfigDef, value: Value, source: ConfigSource) -> ConfigEntry:
-    return ConfigEntry(
-        name=definition.name,
-        value=definition.format(value),
-        source=source,
-        is_default=source is ConfigSource.DEFAULT,
-        read_only=definition.read_only,
-        config_type=definition.type,
-        documentation=definition.doc,
-    )
-
-
-def default_topic_config(config: BrokerConfig, name: str) -> str:
-    """Return the text of a topic config that holds where a topic does not set it."""
-    value = next(entry.value for entry in config.describe_topic({}) if entry.name == name)
-    assert value is not None
-    return value

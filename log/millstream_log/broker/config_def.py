@@ -24,13 +24,19 @@ class ConfigDef(NamedTuple):
 
     name: str
     type: ConfigType
-    default: Value
+    default: Value | None  # None: nothing, or what a coarser config says
     low: float | None = None  # inclusive
     high: float | None = None  # inclusive
     one_of: tuple[str, ...] = ()
     synonym: str = ""  # the broker config that gives a topic config its default
     doc: str = ""
-    read_only: bool = False  # known and shown, but never set
+    dynamic: bool = False  # may be changed while the broker runs
+    has_effect: bool = True
+
+    @property
+    def is_sensitive(self) -> bool:
+        """Whether the value is a secret, which is never told."""
+        return self.type is ConfigType.PASSWORD
 
     def parse(self, text: str) -> Value:
         """Return the value that `text` stands for, checked."""
@@ -75,8 +81,9 @@ def _double(config: ConfigDef, text: str) -> Value:
 
 
 def _boolean(config: ConfigDef, text: str) -> Value:
-    if text.lower() not in ("true", "false"):
-        raise config._refuse(text, "must be true or false")
+    allowed = config.one_of or ("true", "false")
+    if text.lower() not in allowed:
+        raise config._refuse(text, f"must be {' or '.join(allowed)}")
     return text.lower() == "true"
 
 
@@ -89,7 +96,7 @@ def _string(config: ConfigDef, text: str) -> Value:
 def _list(config: ConfigDef, text: str) -> Value:
     values = tuple(part.strip() for part in text.split(",") if part.strip())
     wrong = [value for value in values if config.one_of and value not in config.one_of]
-    if wrong or (config.one_of and not values):
+    if wrong:
         raise config._refuse(text, f"must be a list of {', '.join(config.one_of)}")
     return values
 
@@ -102,7 +109,14 @@ _PARSERS = {
     ConfigType.BOOLEAN: _boolean,
     ConfigType.STRING: _string,
     ConfigType.LIST: _list,
+    ConfigType.CLASS: _string,
+    ConfigType.PASSWORD: _string,
 }
+
+
+def known(name: str, kind: ConfigType, default: Value | None, doc: str) -> ConfigDef:
+    """Return a config of Kafka's that is accepted and shown, and does nothing."""
+    return ConfigDef(name, kind, default, doc=f"{doc} No effect here.", has_effect=False)
 
 
 def index(definitions: Iterable[ConfigDef]) -> dict[str, ConfigDef]:
@@ -115,6 +129,6 @@ def find(definitions: Mapping[str, ConfigDef], name: str, what: str) -> ConfigDe
     definition = definitions.get(name)
     if definition is None:
         near = difflib.get_close_matches(name, definitions, n=3)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(definitions)}"
-        raise InvalidConfigError(f"unknown {what} config {name!r}; {hint}")
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise InvalidConfigError(f"unknown {what} config {name!r}{hint}")
     return definition

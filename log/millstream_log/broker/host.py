@@ -10,6 +10,7 @@ here runs on one event loop, and only flushing and cleaning leave it.
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import uuid
 from collections.abc import Callable, Mapping
@@ -20,6 +21,7 @@ import msgspec
 from ..clock import Clock
 from ..errors import (
     InvalidPartitionsError,
+    InvalidRequestError,
     LogError,
     PolicyViolationError,
     TopicAlreadyExistsError,
@@ -27,12 +29,18 @@ from ..errors import (
     UnknownTopicOrPartitionError,
 )
 from ..metadata.image import MetadataImage, TopicImage
-from ..metadata.names import INTERNAL_TOPICS, OFFSETS_TOPIC, check_collision, check_name
+from ..metadata.names import (
+    INTERNAL_TOPICS,
+    OFFSETS_TOPIC,
+    RESERVED_TOPICS,
+    check_collision,
+    check_name,
+)
 from ..metadata.store import MetadataStore
 from ..model import TopicPartition
 from ..storage.log_config import LogConfig
 from ..storage.log_dir import LogDir
-from .config import BrokerConfig, check_topic_configs
+from .config import BrokerConfig, check_dynamic_configs, check_topic_configs
 from .flusher import Flusher
 from .partition import Partition
 from .purgatory import Purgatory
@@ -72,6 +80,7 @@ class Host:
         self.closing = False
         self.answer_bytes_allowed: Callable[[], int] = lambda: sys.maxsize  # a listener has less
         self.path = log_dir.path
+        self.log_dirs = os.path.abspath(log_dir.path)  # as clients are told
         self.groups: Shell[GroupCoordinator]
         self.transactions: TransactionShell
         self.partitions: dict[tuple[str, int], Partition] = {}
@@ -80,6 +89,10 @@ class Host:
         self._refreshed: MetadataImage | None = image
         self._names = _names_of(image)
         self._next_producer_id = image.producer_ids_end
+        config.note("log.dirs", self.log_dirs)
+        config.note("node.id", str(image.node_id))
+        config.note("broker.id", str(image.node_id))
+        self._adopt_configs()
         for topic in image.topics.values():
             self._host_topic(topic)
 
@@ -89,6 +102,11 @@ class Host:
         if found is None:
             raise self._unknown(topic, index)
         return found
+
+    def leader_epoch(self, topic: str, index: int) -> int:
+        """Return the leader epoch of a partition."""
+        found = self.partitions.get((topic, index))
+        return found.leader_epoch if found is not None else 0
 
     def topic_name(self, name: str, topic_id: str) -> str:
         """Return the name of a topic that goes by its name or by its id.
@@ -124,13 +142,9 @@ class Host:
         validate_only: bool = False,
     ) -> TopicImage:
         """Create a topic, or (`validate_only`) say what would be created; -1 is the default."""
-        self.check_writable(f"create topic {name!r}")
-        check_name(name)
-        if name in self.image.topics:
-            raise TopicAlreadyExistsError(f"topic {name!r} exists")
-        check_collision(name, self.image.topics)
+        self.check_new_topic(name)
         count = self.config.get_int("num.partitions") if partitions == -1 else partitions
-        self._check_count(name, count)
+        self._check_count(name, count, count)
         topic = TopicImage(
             name=name,
             topic_id=uuid.uuid4().hex,
@@ -148,6 +162,16 @@ class Host:
                 raise
         return topic
 
+    def check_new_topic(self, name: str) -> None:
+        """Raise a BrokerError unless a topic may come to bear this name."""
+        self.check_writable(f"create topic {name!r}")
+        check_name(name)
+        if name in self.image.topics:
+            raise TopicAlreadyExistsError(f"topic {name!r} exists")
+        if name in RESERVED_TOPICS:
+            raise InvalidRequestError(f"topic {name!r} is no topic of clients")
+        check_collision(name, self.image.topics)
+
     def grow_topic(self, name: str, count: int, *, validate_only: bool = False) -> None:
         """Raise a topic to `count` partitions in all."""
         self.check_writable(f"add partitions to {name!r}")
@@ -156,7 +180,7 @@ class Host:
             raise InvalidPartitionsError(
                 f"topic {name!r} has {topic.partitions} partitions, cannot go to {count}"
             )
-        self._check_count(name, count)
+        self._check_count(name, count, count - topic.partitions)
         if not validate_only:
             grown = msgspec.structs.replace(topic, partitions=count)
             self._save(self.image.with_topic(grown))
@@ -170,9 +194,29 @@ class Host:
         topic = msgspec.structs.replace(self.topic(name), configs=check_topic_configs(configs))
         if not validate_only:
             self._save(self.image.with_topic(topic))
-            config = self.config.log_config(topic.configs)
-            for index in range(topic.partitions):
-                self.log_dir.configure(TopicPartition(name, index), config)
+            self._configure_logs(topic)
+
+    def configure_broker(
+        self, broker: str, configs: Mapping[str, str], *, validate_only: bool = False
+    ) -> None:
+        """Set all configs that hold while the broker runs, of `broker` or of ALL_BROKERS."""
+        self.check_writable("change configs of the broker")
+        checked = check_dynamic_configs(configs)
+        if not validate_only:
+            self._save(self.image.with_broker_configs(broker, checked))
+            self._adopt_configs()
+            for topic in self.image.topics.values():
+                self._configure_logs(topic)
+
+    def _adopt_configs(self) -> None:
+        self.config.adopt(self.image)
+        self.log_dir.producer_expiration_ms = self.config.get_int("producer.id.expiration.ms")
+
+    def _configure_logs(self, topic: TopicImage) -> None:
+        config = self.config.log_config(topic.configs)
+        for index in range(topic.partitions):
+            if (topic.name, index) in self.partitions:
+                self.log_dir.configure(TopicPartition(topic.name, index), config)
 
     def delete_topic(self, name: str) -> TopicImage:
         """Delete a topic, its records, and what groups have committed on it."""
@@ -186,7 +230,8 @@ class Host:
     def auto_create(self, name: str) -> TopicImage:
         """Create a topic because somebody asked for it, if the config and the name allow."""
         check_name(name)
-        if self.read_only or not self.config.get("auto.create.topics.enable"):
+        may_create = not self.read_only and self.config.get("auto.create.topics.enable")
+        if not may_create or name in RESERVED_TOPICS:
             raise UnknownTopicOrPartitionError(f"no topic {name!r}")
         if name in INTERNAL_TOPICS:
             return self.internal_topic(name)
@@ -226,6 +271,7 @@ class Host:
         self._refreshed = image
         self.log_dir.refresh()
         self.image = image
+        self._adopt_configs()
         self._names = _names_of(image)
         gone = [
             key
@@ -277,11 +323,17 @@ class Host:
         self.image = image
         self._names = _names_of(image)
 
-    def _check_count(self, name: str, count: int) -> None:
+    def _check_count(self, name: str, count: int, added: int) -> None:
         bound = self.config.get_int("max.partitions.per.topic")
         if not 1 <= count <= bound:
             raise InvalidPartitionsError(
                 f"topic {name!r}: {count} partitions, must be at least 1 and at most {bound}"
+            )
+        held = sum(topic.partitions for topic in self.image.topics.values())
+        bound = self.config.get_int("max.partitions")
+        if held + added > bound:
+            raise PolicyViolationError(
+                f"topic {name!r}: {added} partitions more, the log has {held} and may have {bound}"
             )
 
     def _unknown(self, topic: str, index: int) -> LogError:

@@ -30,7 +30,7 @@ class Partition:
 
     def append(
         self,
-        records: bytearray,
+        records: bytearray | memoryview,
         now_ms: int,
         *,
         check_keys: bool = False,

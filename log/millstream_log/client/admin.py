@@ -26,6 +26,7 @@ from ..wire.messages.delete_records import (
     DeleteRecordsTopic,
 )
 from ..wire.messages.delete_topics import DeleteTopicsRequest, DeleteTopicState
+from ..wire.messages.describe_cluster import DescribeClusterRequest
 from ..wire.messages.describe_configs import ConfigEntry, ConfigResource, DescribeConfigsRequest
 from ..wire.messages.describe_log_dirs import DescribeLogDirsRequest
 from ..wire.messages.incremental_alter_configs import (
@@ -178,7 +179,9 @@ class Admin(Client):
 
     async def describe_broker_configs(self) -> dict[str, ConfigEntry]:
         """Return every config of the broker, by name, with value and source."""
-        return (await self._describe_configs(ResourceType.BROKER, [""]))[""]
+        cluster = await self._running().send(DescribeClusterRequest())
+        name = str(cluster.controller_id)
+        return (await self._describe_configs(ResourceType.BROKER, [name]))[name]
 
     async def alter_configs(self, configs: Mapping[str, Mapping[str, str | None]]) -> None:
         """Set configs of topics, those named and no others; None goes back to the default."""

@@ -2,22 +2,26 @@
 
     assignment -> positions (seek | committed | reset) -> fetch -> records -> commit
 
+A consumer with a group that subscribes shares the partitions of its topics with the other members
+of the group; without one it reads all of them.
+
 Invariants: what is committed was handed out before: `getmany` commits, when it is time, the
 positions of the call before it, so a record may come again after a crash and is never skipped.
-Until group membership comes, a subscribed consumer owns all partitions of its topics.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from typing import Any
 
+from ..assignor.assignors import Assignor
 from ..errors import (
     ClosedError,
     CorruptRecordError,
     InvalidConfigError,
+    InvalidRequestError,
     OffsetOutOfRangeError,
 )
 from ..model import OffsetAndMetadata, OffsetAndTimestamp, Record, TopicPartition
@@ -25,16 +29,18 @@ from ..record.columns import Columns
 from ..wire.enums import OffsetSpec
 from .cluster import ClusterView
 from .fetcher import Deserializer, Fetcher
+from .group_member import GroupMember
 from .lifecycle import Client, Log
-from .offsets import commit_offsets, fetch_committed, list_offsets
+from .listener import ConsumerRebalanceListener
+from .membership import MemberOptions, Membership
+from .offsets import fetch_committed, list_offsets
+from .options import ISOLATION_LEVELS, RESETS, assignors_of, check_one_of, check_session
 from .positions import Positions
 from .subscription import Subscription
+from .topics import SubscribedTopics
 from .transport import Transport
 
 logger = logging.getLogger(__name__)
-
-_RESETS = {"earliest": OffsetSpec.EARLIEST, "latest": OffsetSpec.LATEST, "none": None}
-_ISOLATION = {"read_uncommitted": 0, "read_committed": 1}
 
 
 class Consumer(Client):
@@ -46,6 +52,7 @@ class Consumer(Client):
         log: Log = "./data",
         client_id: str = "millstream",
         group_id: str | None = None,
+        group_instance_id: str | None = None,
         key_deserializer: Deserializer | None = None,
         value_deserializer: Deserializer | None = None,
         fetch_max_wait_ms: int = 500,
@@ -58,19 +65,29 @@ class Consumer(Client):
         auto_commit_interval_ms: int = 5_000,
         check_crcs: bool = True,
         metadata_max_age_ms: int = 5_000,
+        partition_assignment_strategy: Iterable[str | Assignor] = ("range", "cooperative-sticky"),
+        max_poll_interval_ms: int = 300_000,
+        rebalance_timeout_ms: int | None = None,
+        session_timeout_ms: int = 10_000,
+        heartbeat_interval_ms: int = 3_000,
         max_poll_records: int | None = None,
         exclude_internal_topics: bool = True,
         isolation_level: str = "read_uncommitted",
         allow_auto_create_topics: bool = True,
     ) -> None:
-        _check_one_of("auto_offset_reset", auto_offset_reset, _RESETS)
-        _check_one_of("isolation_level", isolation_level, _ISOLATION)
+        """Take the options; `start` opens the log.
+
+        Length: a line for each of aiokafka's options, in its signature and where it is kept.
+        """
+        check_one_of("auto_offset_reset", auto_offset_reset, RESETS)
+        check_one_of("isolation_level", isolation_level, ISOLATION_LEVELS)
         if max_poll_records is not None and max_poll_records < 1:
             raise InvalidConfigError(f"max_poll_records={max_poll_records}: must be at least 1")
+        check_session(heartbeat_interval_ms, session_timeout_ms)
         super().__init__(log)
         self.client_id = client_id
         self.group_id = group_id
-        self._reset = _RESETS[auto_offset_reset]
+        self._reset = RESETS[auto_offset_reset]
         self._auto_commit = enable_auto_commit and group_id is not None
         self._auto_commit_interval_ms = auto_commit_interval_ms
         self._fetch_max_wait_ms = fetch_max_wait_ms
@@ -78,8 +95,21 @@ class Consumer(Client):
         self._metadata_max_age_ms = metadata_max_age_ms
         self._max_poll_records = max_poll_records
         self._exclude_internal = exclude_internal_topics
-        self._isolation_level = _ISOLATION[isolation_level]
+        self._isolation_level = ISOLATION_LEVELS[isolation_level]
         self._may_create = allow_auto_create_topics
+        self._member_options = MemberOptions(
+            group_id=group_id or "",
+            group_instance_id=group_instance_id,
+            assignors=assignors_of(partition_assignment_strategy),
+            session_timeout_ms=session_timeout_ms,
+            rebalance_timeout_ms=rebalance_timeout_ms or session_timeout_ms,
+        )
+        self._member_timing = {
+            "heartbeat_interval_ms": heartbeat_interval_ms,
+            "max_poll_interval_ms": max_poll_interval_ms,
+            "retry_backoff_ms": retry_backoff_ms,
+        }
+        self._member: GroupMember | None = None
         self._subscription = Subscription()
         self._fetcher_options: dict[str, Any] = {
             "key_deserializer": key_deserializer,
@@ -97,7 +127,7 @@ class Consumer(Client):
     # -- life ---------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Open the log and find the positions to read from."""
+        """Open the log, join the group if there is one to join, and find where to read from."""
         transport = await self._open()
         self._loop = asyncio.get_running_loop()
         self._cluster = ClusterView(transport, self._metadata_max_age_ms)
@@ -107,31 +137,53 @@ class Consumer(Client):
             isolation_level=self._isolation_level,
             **self._fetcher_options,
         )
-        self._positions = Positions(
+        topics = SubscribedTopics(
             self._subscription,
-            transport,
             self._cluster,
-            group_id=self.group_id,
-            reset=self._reset,
-            isolation_level=self._isolation_level,
             exclude_internal=self._exclude_internal,
             may_create=self._may_create,
             max_age_ms=self._metadata_max_age_ms,
             retry_backoff_ms=self._retry_backoff_ms,
+        )
+        membership = None if self.group_id is None else Membership(self._member_options)
+        self._positions = Positions(
+            self._subscription,
+            transport,
+            topics if membership is None else None,
+            membership,
+            group_id=self.group_id,
+            reset=self._reset,
+            isolation_level=self._isolation_level,
             auto_commit_ms=self._auto_commit_interval_ms if self._auto_commit else None,
         )
+        if membership is not None:
+            self._member = GroupMember(
+                membership,
+                self._subscription,
+                topics,
+                self._positions,
+                transport,
+                group_id=self._member_options.group_id,
+                auto_commit=self._auto_commit,
+                changed=self._changed,
+                **self._member_timing,
+            )
         try:
+            if self._member is not None:
+                await self._member.start()
             await self._positions.settle()
         except BaseException:
             await self._leave()
             raise
 
     async def stop(self) -> None:
-        """Commit when auto commit is on, and give the log back; twice is once."""
+        """Commit when auto commit is on, leave the group, give the log back; twice is once."""
         if self._transport is None or self._closed:
             self._closed = True
             return
         try:
+            if self._member is not None:
+                await self._member.stop()
             if self._auto_commit:
                 await self._positions.commit_quietly()
         finally:
@@ -142,19 +194,31 @@ class Consumer(Client):
         self._changed()
         for task in self._background:
             task.cancel()
-        await self._give_back()
+        try:
+            if self._member is not None:
+                await self._member.stop()
+                await self._member.leave()
+        finally:
+            await self._give_back()
 
     # -- what to read -------------------------------------------------------------------------
 
     def subscribe(
-        self, topics: Iterable[str] = (), pattern: str | None = None, listener: object = None
+        self,
+        topics: Iterable[str] = (),
+        pattern: str | None = None,
+        listener: ConsumerRebalanceListener | None = None,
     ) -> None:
         """Read topics by name or by a regular expression, in place of those before.
 
-        `listener` is for group membership, which comes later; it is not called yet.
+        `listener` hears of the partitions that the group takes from this consumer and gives it.
         """
-        self._subscription.subscribe(topics, pattern)
-        self._changed()
+        if listener is not None and not isinstance(listener, ConsumerRebalanceListener):
+            raise InvalidRequestError(
+                f"listener {listener!r} has no on_partitions_revoked and on_partitions_assigned"
+            )
+        self._subscription.subscribe(topics, pattern, listener)
+        self._resubscribed()
 
     def assign(self, partitions: Iterable[TopicPartition]) -> None:
         """Read exactly these partitions."""
@@ -162,15 +226,19 @@ class Consumer(Client):
         self._changed()
 
     def unsubscribe(self) -> None:
-        """Read nothing."""
+        """Read nothing, and leave the group."""
         self._subscription.unsubscribe()
+        self._resubscribed()
+
+    def _resubscribed(self) -> None:
+        if self._member is not None:
+            self._member.wake()
         self._changed()
 
     def subscription(self) -> frozenset[str]:
         """Return the topics that are subscribed to."""
-        if self._subscription.pattern is not None:
-            return frozenset(partition.topic for partition in self._subscription.assigned)
-        return self._subscription.topics
+        subscription = self._subscription
+        return subscription.topics if subscription.pattern is None else subscription.matched
 
     def assignment(self) -> frozenset[TopicPartition]:
         """Return the partitions that are read."""
@@ -179,18 +247,18 @@ class Consumer(Client):
     def pause(self, *partitions: TopicPartition) -> None:
         """Hand out nothing of these partitions until `resume`."""
         for partition in partitions:
-            self._subscription.state(partition).paused = True
+            self._subscription.state(partition).paused_by_user = True
 
     def resume(self, *partitions: TopicPartition) -> None:
         """Read these partitions again."""
         for partition in partitions:
-            self._subscription.state(partition).paused = False
+            self._subscription.state(partition).paused_by_user = False
         self._changed()
 
     def paused(self) -> frozenset[TopicPartition]:
         """Return the partitions that are paused."""
         assigned = self._subscription.assigned
-        return frozenset(partition for partition, state in assigned.items() if state.paused)
+        return frozenset(key for key, state in assigned.items() if state.paused_by_user)
 
     # -- records ------------------------------------------------------------------------------
 
@@ -247,7 +315,11 @@ class Consumer(Client):
         def take(chosen: list[TopicPartition]) -> dict[TopicPartition, list[Columns]]:
             return self._fetcher.take_columns(chosen, max_batches, options)
 
-        return await self._wait_for(partitions, timeout_ms, take, bytes_max)
+        found = await self._wait_for(partitions, timeout_ms, take, bytes_max)
+        if self._auto_commit:
+            first = {key: columns[0].offsets[0] for key, columns in found.items()}
+            self._positions.in_work = first
+        return found
 
     async def _poll(
         self,
@@ -258,9 +330,22 @@ class Consumer(Client):
         def take(chosen: list[TopicPartition]) -> dict[TopicPartition, list[Record]]:
             return self._fetcher.take_records(chosen, records_max)
 
-        return await self._wait_for(partitions, timeout_ms, take, None)
+        found = await self._wait_for(partitions, timeout_ms, take, None)
+        if self._auto_commit:
+            self._positions.in_work = {key: records[0].offset for key, records in found.items()}
+        return found
 
-    async def _wait_for(
+    def _wait_for(
+        self,
+        partitions: tuple[TopicPartition, ...],
+        timeout_ms: int | None,
+        take: Callable[[list[TopicPartition]], dict[TopicPartition, Any]],
+        bytes_max: int | None,
+    ) -> Coroutine[Any, Any, dict[TopicPartition, Any]]:
+        reading = self._take_or_fetch(partitions, timeout_ms, take, bytes_max)
+        return reading if self._member is None else self._member.poll(reading)
+
+    async def _take_or_fetch(
         self,
         partitions: tuple[TopicPartition, ...],
         timeout_ms: int | None,
@@ -317,7 +402,9 @@ class Consumer(Client):
 
     def _readable(self, partitions: tuple[TopicPartition, ...]) -> list[TopicPartition]:
         assigned = self._subscription.assigned
-        if not partitions and not any(state.paused for state in assigned.values()):
+        if not partitions and not any(
+            state.held or state.paused_by_user for state in assigned.values()
+        ):
             return list(assigned)
         return [p for p in self._subscription.chosen(partitions) if not assigned[p].paused]
 
@@ -386,20 +473,27 @@ class Consumer(Client):
         self,
         offsets: Mapping[TopicPartition, int | tuple[int, str] | OffsetAndMetadata] | None = None,
     ) -> None:
-        """Commit the given offsets, or the positions of all assigned partitions."""
-        transport = await self._ready()
+        """Commit the given offsets, or the positions of all assigned partitions.
+
+        Raises:
+            IllegalGenerationError: the group took a partition before it was committed.
+            RebalanceInProgressError, UnknownMemberIdError: it is taking, or took, all of them.
+        """
+        self._running()
+        if self._member is not None:
+            self._member.check()  # and no more: to join now would give up what is to be committed
+        await self._positions.do_due()
         if offsets is None:
             await self._positions.commit()
+            self._positions.check_loss()
             return
-        await commit_offsets(
-            transport,
-            self._positions.group(),
+        await self._positions.commit_these(
             {
                 TopicPartition(*key): OffsetAndMetadata(value, "")
                 if isinstance(value, int)
                 else OffsetAndMetadata(*value)
                 for key, value in offsets.items()
-            },
+            }
         )
 
     async def offsets_for_times(
@@ -482,10 +576,7 @@ class Consumer(Client):
     async def _ready(self) -> Transport:
         """Do what is due before anything else; return the way to the log."""
         self._running()
+        if self._member is not None and self._member.has_news():
+            await self._member.heed()
         await self._positions.do_due()
         return self._running()
-
-
-def _check_one_of(name: str, value: str, known: Iterable[str]) -> None:
-    if value not in known:
-        raise InvalidConfigError(f"{name}={value!r}: must be one of {', '.join(known)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from ..errors import ErrorCode, error_for
 from ..model import OffsetAndMetadata, OffsetAndTimestamp, TopicPartition
@@ -14,6 +15,17 @@ from ..wire.messages.offset_commit import (
 )
 from ..wire.messages.offset_fetch import OffsetFetchRequest, OffsetFetchRequestTopic
 from .transport import Transport
+
+
+class Committer(NamedTuple):
+    """Who commits: a member in its generation, or anybody, for a group that has no members."""
+
+    generation: int = -1
+    member_id: str = ""
+    group_instance_id: str | None = None
+
+
+ANYBODY = Committer()
 
 
 async def list_offsets(
@@ -66,7 +78,10 @@ async def fetch_committed(
 
 
 async def commit_offsets(
-    transport: Transport, group_id: str, offsets: Mapping[TopicPartition, OffsetAndMetadata]
+    transport: Transport,
+    group_id: str,
+    offsets: Mapping[TopicPartition, OffsetAndMetadata],
+    committer: Committer = ANYBODY,
 ) -> None:
     """Commit for a group. Raises the first partition's error."""
     topics: dict[str, list[OffsetCommitPartition]] = {}
@@ -77,6 +92,9 @@ async def commit_offsets(
     response = await transport.send(
         OffsetCommitRequest(
             group_id=group_id,
+            generation_id=committer.generation,
+            member_id=committer.member_id,
+            group_instance_id=committer.group_instance_id,
             topics=[
                 OffsetCommitTopic(name=name, partitions=parts) for name, parts in topics.items()
             ],

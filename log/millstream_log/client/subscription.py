@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from ..errors import InvalidRequestError
 from ..model import Record, TopicPartition
 from ..wire.enums import OffsetSpec
+from .listener import ConsumerRebalanceListener
 
 
 class Buffered:
@@ -43,25 +44,39 @@ class PartitionState:
         "committed",
         "error",
         "fetched_ms",
+        "held",
         "high_watermark",
         "last_stable_offset",
         "log_start_offset",
-        "paused",
+        "paused_by_user",
         "position",
         "reset",
+        "started",
     )
 
     def __init__(self) -> None:
         self.position: int | None = None  # None: not known yet
         self.reset: OffsetSpec | None = None  # a seek to an end that is still to be looked up
+        self.started: int | None = None  # the position that was found first
         self.committed: int | None = None  # what this consumer last committed
-        self.paused = False
+        self.paused_by_user = False
+        self.held = False  # it has come or is to go, and the user has yet to be told
         self.buffer: Buffered | None = None
         self.high_watermark: int | None = None
         self.last_stable_offset: int | None = None
         self.log_start_offset: int | None = None
         self.fetched_ms: int | None = None
         self.error: Exception | None = None  # to be raised by the next call
+
+    @property
+    def paused(self) -> bool:
+        """Whether nothing of it may be handed out."""
+        return self.paused_by_user or self.held
+
+    @property
+    def has_uncommitted(self) -> bool:
+        """Whether the position has moved since it was found, and was not committed."""
+        return self.position not in (None, self.started, self.committed)
 
     def seek(self, offset: int) -> None:
         """Go to `offset`; what was buffered is dropped."""
@@ -84,6 +99,9 @@ class Subscription:
     def __init__(self) -> None:
         self.topics: frozenset[str] = frozenset()
         self.pattern: re.Pattern[str] | None = None
+        self.listener: ConsumerRebalanceListener | None = None
+        self.matched: frozenset[str] = frozenset()  # topics that there are, as metadata told
+        self.group_topics: frozenset[str] = frozenset()  # what the group reads, if this one leads
         self.by_hand = False
         self.assigned: dict[TopicPartition, PartitionState] = {}
         self.version = 0  # grows with every change that positions must be looked up for
@@ -94,7 +112,12 @@ class Subscription:
         """Whether topics or a pattern decide on the assignment."""
         return bool(self.topics) or self.pattern is not None
 
-    def subscribe(self, topics: Iterable[str], pattern: str | None) -> None:
+    def subscribe(
+        self,
+        topics: Iterable[str],
+        pattern: str | None,
+        listener: ConsumerRebalanceListener | None = None,
+    ) -> None:
         """Read topics by name or by pattern, in place of those before."""
         names = frozenset([topics] if isinstance(topics, str) else topics)
         if bool(names) == (pattern is not None):
@@ -103,6 +126,7 @@ class Subscription:
             raise InvalidRequestError("partitions are assigned by hand; unsubscribe first")
         self.topics = names
         self.pattern = re.compile(pattern) if pattern is not None else None
+        self.listener = listener
         self.version += 1
         self.topics_version += 1
 
@@ -117,6 +141,9 @@ class Subscription:
         """Read nothing."""
         self.topics = frozenset()
         self.pattern = None
+        self.listener = None
+        self.matched = frozenset()
+        self.group_topics = frozenset()
         self.by_hand = False
         self.assigned = {}
         self.version += 1

@@ -24,6 +24,9 @@ from .replies import GroupOutcome, JoinReply, LeaveReply, LeftMember, SyncReply,
 from .requests import JoinRequest, SyncRequest
 from .timers import TimerKey, Timers
 
+LOCAL_HOST = "/"
+"""Where a member is that lives in the coordinator's own process: an address without a name."""
+
 LeavingMember = tuple[str, str | None]
 """Member id and instance id; an operator who knows the instance id alone leaves the other empty."""
 
@@ -148,10 +151,16 @@ class Membership:
         self._rebalances.keep_alive(group, member, now_ms)
 
     def start(self, group: Group, now_ms: int) -> GroupOutcome:
-        """Begin the sessions of a loaded group's members; too many are asked to join again."""
+        """Begin the sessions of a loaded group's members; too many are asked to join again.
+
+        Members of the process that led before have died with it.
+        """
         out = GroupOutcome(group_id=group.group_id)
-        for member in group.members.values():
-            self.keep_alive(group, member, now_ms)
+        for member in list(group.members.values()):
+            if member.client_host == LOCAL_HOST and member.group_instance_id is None:
+                self._expire_session(group, member.member_id, out, now_ms)
+            else:
+                self.keep_alive(group, member, now_ms)
         if len(group.members) > self._config.size_max:
             self._rebalances.prepare(group, out, now_ms)
         return out

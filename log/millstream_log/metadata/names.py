@@ -17,6 +17,7 @@ NAME_MAX = 249
 OFFSETS_TOPIC = "__consumer_offsets"
 TRANSACTIONS_TOPIC = "__transaction_state"
 INTERNAL_TOPICS = frozenset({OFFSETS_TOPIC, TRANSACTIONS_TOPIC})
+RESERVED_TOPICS = frozenset({"__cluster_metadata"})  # Kafka's controllers keep it to themselves
 
 _LEGAL = re.compile(r"[a-zA-Z0-9._-]+\Z")
 

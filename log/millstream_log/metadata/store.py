@@ -1,7 +1,8 @@
 """Where the metadata image lies between one life of the log and the next.
 
     {"version": 1, "cluster_id": "...", "node_id": 0,
-     "topics": [{"name": "clicks", "topic_id": "...", "partitions": 4, "configs": {...}}]}
+     "topics": [{"name": "clicks", "topic_id": "...", "partitions": 4, "configs": {...}}],
+     "producer_ids_end": 1000, "broker_configs": {"": {"log.retention.ms": "..."}}}
 
 Invariants: the file is replaced whole or not at all; a file of a newer version is refused rather
 than half understood. In a cluster the controller's log takes this file's place.
@@ -50,6 +51,7 @@ class _Stored(msgspec.Struct):
     node_id: int
     topics: list[TopicImage]
     producer_ids_end: int = 0
+    broker_configs: dict[str, dict[str, str]] = msgspec.field(default_factory=dict)
 
 
 class FileMetadataStore:
@@ -77,6 +79,7 @@ class FileMetadataStore:
             node_id=stored.node_id,
             topics={topic.name: topic for topic in stored.topics},
             producer_ids_end=stored.producer_ids_end,
+            broker_configs=stored.broker_configs,
         )
         self._seen = (data, image)
         return image
@@ -89,6 +92,7 @@ class FileMetadataStore:
             node_id=image.node_id,
             topics=list(image.topics.values()),
             producer_ids_end=image.producer_ids_end,
+            broker_configs=image.broker_configs,
         )
         data = msgspec.json.format(msgspec.json.encode(stored), indent=1)
         self._file.replace(data)

@@ -7,7 +7,8 @@
 
 Invariants: a malformed frame closes this connection with one line in the log, and costs nothing
 else; requests begin in the order in which they came, and answers leave in that order; a Produce
-with acks=0 has no answer, and an error in it closes the connection.
+with acks=0 has no answer, and an error in it closes the connection; whoever sends many requests
+at once takes turns with the other connections.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_TURN_SECONDS = 0.002
+"""Requests of one connection begin for so long before those of the others have their turn."""
+
 
 class Connection:
     """A client's connection."""
@@ -41,18 +45,19 @@ class Connection:
         self.address = address
         self.is_closed = False
         self.has_spoken = False  # a whole request has come
-        self.last_active = listener.loop.time()
+        self.last_active = listener.loop.time()  # when it spoke or listened; before that, opened
+        self.received_bytes = 0  # of unfinished requests
         self._listener = listener
         self._limits = listener.limits
         self._usage = listener.usage
         self._sock = sock
         self._peer = peer
         self._inbox = Inbox(self._limits.frame_bytes_max)
-        self._received_bytes = 0
         self._outbox = Outbox(sock)
         self._parked: set[asyncio.Task[None]] = set()  # fetches that wait for bytes
         self._running: set[asyncio.Task[None]] = set()
         self._is_work_due = False
+        self._is_turn_over = False  # there may be requests to begin, when the others had theirs
         self._reads = True
         self._writes = False
         listener.loop.add_reader(sock, self._readable)
@@ -60,7 +65,13 @@ class Connection:
     @property
     def is_stalled(self) -> bool:
         """Whether the peer owes us something: a request, the rest of one, or reading answers."""
-        return not self.has_spoken or bool(self._inbox.held_bytes) or self._outbox.is_blocked
+        is_unfinished = self._reads and self.received_bytes > 0
+        return not self.has_spoken or is_unfinished or self._outbox.is_blocked
+
+    @property
+    def unsent_bytes(self) -> int:
+        """Return the bytes of answers that are still here."""
+        return self._outbox.unsent_bytes
 
     # -- requests
 
@@ -75,40 +86,49 @@ class Connection:
         if not count:
             self.close("")
             return
-        self.last_active = self._listener.loop.time()
+        if self.has_spoken:  # the first request has to come whole: single bytes buy no time
+            self.last_active = self._listener.loop.time()
         self._inbox.filled(count)
         self._work()
 
     def _work(self) -> None:
-        """Take the requests that are there, send the answers that are ready, until one is lacking.
+        """Send the answers that are ready, begin the requests that are there.
 
-        Answers that come while this runs need no call of their own.
+        Sending comes first: it makes the room that the bounds may have been waiting for. Answers
+        that come while this runs need no call of their own.
         """
+        time = self._listener.loop.time
         self._is_work_due = True
-        while not self.is_closed:
-            taken = self._take()
+        self._send()
+        end = time() + _TURN_SECONDS
+        while self._take(end):
             self._send()
-            if not taken or self._is_full:
-                break
         self._is_work_due = False
         if not self.is_closed:
-            self._count_received()
+            self._listener.make_room()
+        if not self.is_closed:
+            self._is_turn_over = self.received_bytes > 0 and time() >= end
             self._listen()
 
-    def _take(self) -> bool:
-        """Begin requests up to the bounds; return whether there was one."""
-        inbox = self._inbox
+    def _take(self, end: float) -> bool:
+        """Begin requests up to the bounds and until `end`; return whether there was one."""
+        inbox, time = self._inbox, self._listener.loop.time
         taken = False
         try:
-            while not self._is_full:
+            while not self._is_full and time() < end:
                 frame = inbox.next_frame()
                 if frame is None:
                     break
                 taken = True
                 self._begin(frame)
         except ProtocolError as error:
+            self._send()  # what was asked before has its answers
             self.close(str(error))
         inbox.settle()
+        if self.is_closed:
+            return False
+        self._usage.received_bytes += inbox.held_bytes - self.received_bytes
+        self.received_bytes = inbox.held_bytes
         return taken
 
     @property
@@ -119,19 +139,12 @@ class Connection:
             or self._outbox.unsent_bytes >= self._limits.unsent_bytes_max
         )
 
-    def _count_received(self) -> None:
-        held = self._inbox.held_bytes
-        if held != self._received_bytes:
-            usage = self._usage
-            usage.received_bytes += held - self._received_bytes
-            self._received_bytes = held
-            if usage.received_bytes > self._limits.received_bytes_total_max:
-                self.close(f"unfinished requests hold {usage.received_bytes} bytes in all")
-
     def _begin(self, data: memoryview) -> None:
         """Give one request to the broker. Raises ProtocolError."""
         frame = read_request(data, REQUESTS)
-        self.has_spoken = True
+        if not self.has_spoken:
+            self.has_spoken = True
+            self.last_active = self._listener.loop.time()
         if frame.client_id != self._peer.client_id:
             self._peer = self._peer._replace(client_id=frame.client_id)
         request = frame.request
@@ -198,7 +211,11 @@ class Connection:
     def _listen(self) -> None:
         """Watch the socket for what can be done with it now."""
         loop, sock = self._listener.loop, self._sock
-        reads, writes = not self._is_full, self._outbox.is_blocked
+        if self._is_turn_over:
+            self._is_work_due = True
+            loop.call_soon(self._work)
+        reads = not (self._is_full or self._is_turn_over)
+        writes = self._outbox.is_blocked
         if reads != self._reads:
             self._reads = reads
             if reads:
@@ -223,7 +240,7 @@ class Connection:
         self._listener.loop.remove_writer(self._sock)
         self._sock.close()
         self._usage.unsent_bytes -= self._outbox.unsent_bytes
-        self._usage.received_bytes -= self._received_bytes
+        self._usage.received_bytes -= self.received_bytes
         for task in self._parked:
             task.cancel()
         self._listener.forget(self)

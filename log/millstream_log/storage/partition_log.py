@@ -115,7 +115,7 @@ class PartitionLog(LogReader):
 
     def append(
         self,
-        batches: bytearray,
+        batches: bytearray | memoryview,
         *,
         now_ms: int,
         leader_epoch: int = 0,

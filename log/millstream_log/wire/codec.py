@@ -8,9 +8,9 @@
 Neighbouring fields of a fixed size become one `struct` call; the rest calls `primitives`; tagged
 fields stand at the end, each by its tag and size.
 
-Invariants: a reader raises ProtocolError, never another error, whatever the bytes; it allocates
-no more than the bytes that came can fill; a tagged field that nobody knows is skipped, one that
-has its default is not written.
+Invariants: whatever the bytes, a reader raises what `primitives` says and no other error; it
+allocates no more than the bytes that came can fill; a tagged field that nobody knows is skipped,
+one that has its default is not written.
 
 Source: the Kafka protocol guide, KIP-482; the layouts are the classes' own.
 """
@@ -22,7 +22,7 @@ import struct
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from ..errors import ErrorCode, ProtocolError
+from ..errors import ErrorCode
 from . import primitives
 from .primitives import Write
 from .schema import Field, fields_of
@@ -43,6 +43,11 @@ _FIXED = {
 }
 _FROM_WIRE = {"uuid": "uuid_text({})", "error": "error_code({})"}
 _TO_WIRE = {"uuid": "uuid_bytes({})"}
+_TAKEN = {
+    "string": "str(data[at:stop], 'utf-8')",
+    "bytes": "bytes(data[at:stop])",
+    "records": "data[at:stop]",
+}
 
 
 def error_code(value: int) -> ErrorCode:
@@ -126,7 +131,6 @@ class _Source:
         self.flexible = flexible
         self.names: dict[str, Any] = {name: getattr(primitives, name) for name in _PRIMITIVES}
         self.names["error_code"] = error_code
-        self.names["ProtocolError"] = ProtocolError
         self._lines: list[str] = []
         self._indent = 0
 
@@ -146,14 +150,6 @@ class _Source:
         self.names[found] = value
         return found
 
-    def primitive(self, verb: str, field_type: str, nullable: bool) -> str:
-        """Return the name of the primitive function for a field."""
-        compact = "compact_" if self.flexible else ""
-        if verb == "write":
-            return f"write_{compact}{'bytes' if field_type == 'records' else field_type}"
-        null = "nullable_" if nullable and field_type != "records" else ""
-        return f"read_{compact}{null}{field_type}"
-
     def build(self) -> None:
         """Write the lines."""
         raise NotImplementedError
@@ -163,7 +159,7 @@ class _Source:
 
 
 _PRIMITIVES = [name for name in vars(primitives) if name.startswith(("read_", "write_", "uuid_"))]
-_PRIMITIVES.append("skip_tags")
+_PRIMITIVES += ["skip_tags", "not_null", "too_long"]
 
 
 class _ReaderSource(_Source):
@@ -212,8 +208,37 @@ class _ReaderSource(_Source):
             if nullable:
                 self.back()
         else:
-            read = self.primitive("read", field.type, nullable)
-            self.line(f"{target}, at = {read}(data, at)")
+            self._read_sized(field.type, target, nullable)
+
+    def _read_sized(self, field_type: str, target: str, nullable: bool) -> None:
+        """Read a string, bytes or records: the same in every message, so without a call."""
+        if self.flexible:
+            self.line("size = data[at]")
+            self.deeper("if size < 128:")
+            self.line("at += 1")
+            self.back()
+            self.deeper("else:")
+            self.line("size, at = read_uvarint(data, at)")
+            self.back()
+            self.line("size -= 1")
+        else:
+            width = struct.Struct(">h" if field_type == "string" else ">i")
+            self.line(f"size, = {self.name(width.unpack_from, 'unpack')}(data, at)")
+            self.line(f"at += {width.size}")
+        self.deeper("if size < 0:")
+        if field_type == "records":
+            self.line(f"{target} = data[at:at]")
+        else:
+            self.line(f"{target} = None" if nullable else "raise not_null(at)")
+        self.back()
+        self.deeper("else:")
+        self.line("stop = at + size")
+        self.deeper("if stop > len(data):")
+        self.line("raise too_long(data, at, size)")
+        self.back()
+        self.line(f"{target} = {_TAKEN[field_type]}")
+        self.line("at = stop")
+        self.back()
 
     def _read_presence(self, target: str) -> None:
         self.line("at += 1")
@@ -229,20 +254,19 @@ class _ReaderSource(_Source):
         if nullable:
             self.line(f"{target} = None")
         else:
-            self.line("raise ProtocolError(f'null array at byte {at}, where none is allowed')")
+            self.line("raise not_null(at)")
         self.back()
         self.deeper("else:")
         if field.type in _FIXED:
             self._read_fixed_items(field, target)
         else:
-            read = (
-                self.name(reader(field.struct, self.version, self.flexible), "read")
-                if field.struct is not None
-                else self.primitive("read", field.type, False)
-            )
             self.line(f"{target} = []")
             self.deeper("for _ in range(count):")
-            self.line(f"item, at = {read}(data, at)")
+            if field.struct is not None:
+                read = self.name(reader(field.struct, self.version, self.flexible), "read")
+                self.line(f"item, at = {read}(data, at)")
+            else:
+                self._read_sized(field.type, "item", False)
             self.line(f"{target}.append(item)")
             self.back()
         self.back()
@@ -273,7 +297,7 @@ class _ReaderSource(_Source):
         self.line("size, at = read_uvarint(data, at)")
         self.line("end = at + size")
         self.deeper("if end > len(data):")
-        self.line("raise ProtocolError(f'tagged field at byte {at} passes the end of the frame')")
+        self.line("raise too_long(data, at, size)")
         self.back()
         for field in tagged:
             self.deeper(f"if tag == {field.tag}:")
@@ -314,7 +338,11 @@ class _WriterSource(_Source):
         elif field.struct is not None:
             self._write_struct(field, value, write)
         else:
-            self.line(f"{self.primitive('write', field.type, True)}({write}, {value})")
+            self.line(f"{self._sized(field.type)}({write}, {value})")
+
+    def _sized(self, field_type: str) -> str:
+        compact = "compact_" if self.flexible else ""
+        return f"write_{compact}{'string' if field_type == 'string' else 'bytes'}"
 
     def _write_struct(self, field: Field, value: str, write: str) -> None:
         assert field.struct is not None
@@ -345,7 +373,7 @@ class _WriterSource(_Source):
             pack = self.name(struct.Struct(">" + _FIXED[field.type]).pack, "pack")
             self.line(f"{write}({pack}({_TO_WIRE.get(field.type, '{}').format('item')}))")
         else:
-            self.line(f"{self.primitive('write', field.type, False)}({write}, item)")
+            self.line(f"{self._sized(field.type)}({write}, item)")
         self.back()
         self.back()
 

@@ -27,6 +27,9 @@ from .schema import Api
 API_VERSIONS = 18
 
 _REQUEST = struct.Struct(">hhi")
+_BAD_BYTES = (struct.error, IndexError, UnicodeDecodeError)
+"""What is raised where a frame ends inside a field, or holds text that is none."""
+
 _SIZE_AND_CORRELATION = struct.Struct(">ii")
 
 
@@ -65,8 +68,10 @@ def read_request(data: memoryview, classes: Mapping[int, type[Request[Any]]]) ->
         if flexible:
             at = skip_tags(data, at)
         request, _ = reader(cls, version, flexible)(data, at)
-    except (struct.error, IndexError) as error:
-        raise ProtocolError(f"a frame of {len(data)} bytes ends inside a field") from error
+    except _BAD_BYTES as error:
+        raise ProtocolError(
+            f"a frame of {len(data)} bytes is broken or ends inside a field: {error}"
+        ) from error
     return Frame(api, version, correlation_id, client_id or "", request)
 
 
@@ -105,6 +110,6 @@ def read_response(data: memoryview, api: Api, version: int) -> tuple[int, Any]:
         if flexible and api.key != API_VERSIONS:
             at = skip_tags(data, at)
         response, _ = reader(api.response, version, flexible)(data, at)
-    except (struct.error, IndexError) as error:
-        raise ProtocolError(f"a response of {len(data)} bytes ends inside a field") from error
+    except _BAD_BYTES as error:
+        raise ProtocolError(f"a response of {len(data)} bytes is broken: {error}") from error
     return correlation_id, response

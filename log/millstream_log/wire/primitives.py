@@ -4,8 +4,9 @@
     compact   an unsigned varint of length + 1                               null: 0
     uuid      16 bytes, here 32 hex digits; all zero is ""
 
-Invariants: a reader checks a length against the bytes that remain before it takes or allocates
-anything, and raises ProtocolError; `data` ends where the frame ends.
+Invariants: a length is checked against the bytes that remain before anything is taken or allocated;
+`data` ends where the frame ends; what reaches past it is a ProtocolError, a struct.error or an
+IndexError, and text that is not UTF-8 a UnicodeDecodeError: `frames` makes one error of them.
 
 Source: the Kafka protocol guide; KIP-482 for the compact forms.
 """
@@ -28,6 +29,9 @@ _SMALL = [bytes([value]) for value in range(128)]
 
 def read_uvarint(data: memoryview, at: int) -> tuple[int, int]:
     """Return an unsigned varint of at most 32 bits and where it ends."""
+    first = data[at]
+    if first < 0x80:
+        return first, at + 1
     value = shift = 0
     for end in range(at + 1, min(at + _VARINT_BYTES_MAX, len(data)) + 1):
         byte = data[end - 1]
@@ -51,148 +55,51 @@ def write_uvarint(write: Write, value: int) -> None:
     write(bytes(parts))
 
 
-def _classic_length(data: memoryview, at: int, width: struct.Struct) -> tuple[int, int]:
-    end = at + width.size
-    if end > len(data):
-        raise ProtocolError(f"length at byte {at} passes the end of the frame, {len(data)}")
-    (size,) = width.unpack_from(data, at)
-    if size < -1:
-        raise ProtocolError(f"length at byte {at} is {size}")
-    return size, end
-
-
-def _length16(data: memoryview, at: int) -> tuple[int, int]:
-    return _classic_length(data, at, _I16)
-
-
-def _length32(data: memoryview, at: int) -> tuple[int, int]:
-    return _classic_length(data, at, _I32)
-
-
-def _compact_length(data: memoryview, at: int) -> tuple[int, int]:
-    size, at = read_uvarint(data, at)
-    return size - 1, at
-
-
 def _end(data: memoryview, at: int, size: int) -> int:
     if size > len(data) - at:
-        raise ProtocolError(f"{size} bytes at byte {at}, {len(data) - at} remain")
+        raise too_long(data, at, size)
     return at + size
 
 
-def _text(data: memoryview, at: int, end: int) -> str:
-    try:
-        return str(data[at:end], "utf-8")
-    except UnicodeDecodeError as error:
-        raise ProtocolError(f"text at byte {at} is not UTF-8") from error
+def too_long(data: memoryview, at: int, size: int) -> ProtocolError:
+    """Return the error of a length that passes the end of the frame."""
+    return ProtocolError(f"{size} bytes at byte {at}, {len(data) - at} remain")
 
 
-def _not_null(at: int) -> ProtocolError:
-    return ProtocolError(f"null at byte {at}, where none is allowed")
-
-
-def read_string(data: memoryview, at: int) -> tuple[str, int]:
-    """Read a string."""
-    size, start = _length16(data, at)
-    if size < 0:
-        raise _not_null(at)
-    end = _end(data, start, size)
-    return _text(data, start, end), end
+def not_null(at: int) -> ProtocolError:
+    """Return the error of a null that may not be."""
+    return ProtocolError(f"null before byte {at}, where none is allowed")
 
 
 def read_nullable_string(data: memoryview, at: int) -> tuple[str | None, int]:
-    """Read a string or null."""
-    size, at = _length16(data, at)
+    """Read a classic string or null."""
+    (size,) = _I16.unpack_from(data, at)
+    at += _I16.size
     if size < 0:
         return None, at
     end = _end(data, at, size)
-    return _text(data, at, end), end
-
-
-def read_compact_string(data: memoryview, at: int) -> tuple[str, int]:
-    """Read a compact string."""
-    size, start = _compact_length(data, at)
-    if size < 0:
-        raise _not_null(at)
-    end = _end(data, start, size)
-    return _text(data, start, end), end
-
-
-def read_compact_nullable_string(data: memoryview, at: int) -> tuple[str | None, int]:
-    """Read a compact string or null."""
-    size, at = _compact_length(data, at)
-    if size < 0:
-        return None, at
-    end = _end(data, at, size)
-    return _text(data, at, end), end
-
-
-def read_bytes(data: memoryview, at: int) -> tuple[bytes, int]:
-    """Read bytes."""
-    size, start = _length32(data, at)
-    if size < 0:
-        raise _not_null(at)
-    end = _end(data, start, size)
-    return bytes(data[start:end]), end
-
-
-def read_nullable_bytes(data: memoryview, at: int) -> tuple[bytes | None, int]:
-    """Read bytes or null."""
-    size, at = _length32(data, at)
-    if size < 0:
-        return None, at
-    end = _end(data, at, size)
-    return bytes(data[at:end]), end
-
-
-def read_compact_bytes(data: memoryview, at: int) -> tuple[bytes, int]:
-    """Read compact bytes."""
-    size, start = _compact_length(data, at)
-    if size < 0:
-        raise _not_null(at)
-    end = _end(data, start, size)
-    return bytes(data[start:end]), end
-
-
-def read_compact_nullable_bytes(data: memoryview, at: int) -> tuple[bytes | None, int]:
-    """Read compact bytes or null."""
-    size, at = _compact_length(data, at)
-    if size < 0:
-        return None, at
-    end = _end(data, at, size)
-    return bytes(data[at:end]), end
-
-
-def read_records(data: memoryview, at: int) -> tuple[bytearray, int]:
-    """Read record batches as bytes of their own; null is empty."""
-    size, at = _length32(data, at)
-    end = _end(data, at, max(size, 0))
-    return bytearray(data[at:end]), end
-
-
-def read_compact_records(data: memoryview, at: int) -> tuple[bytearray, int]:
-    """Read compact record batches as bytes of their own; null is empty."""
-    size, at = _compact_length(data, at)
-    end = _end(data, at, max(size, 0))
-    return bytearray(data[at:end]), end
+    return str(data[at:end], "utf-8"), end
 
 
 def read_count(data: memoryview, at: int, item_bytes_min: int) -> tuple[int, int]:
     """Read the length of an array, -1 for null; its items must fit into what remains."""
-    count, at = _length32(data, at)
-    _end(data, at, max(count, 0) * item_bytes_min)
-    return count, at
+    (count,) = _I32.unpack_from(data, at)
+    at += _I32.size
+    _end(data, at, count * item_bytes_min)
+    return max(count, -1), at
 
 
 def read_compact_count(data: memoryview, at: int, item_bytes_min: int) -> tuple[int, int]:
     """Read the length of a compact array, -1 for null; its items must fit into what remains."""
-    count, at = _compact_length(data, at)
-    _end(data, at, max(count, 0) * item_bytes_min)
-    return count, at
+    count, at = read_uvarint(data, at)
+    _end(data, at, (count - 1) * item_bytes_min)
+    return count - 1, at
 
 
 def skip_tags(data: memoryview, at: int) -> int:
     """Return where a block of tagged fields, known to nobody here, ends."""
+    if not data[at]:
+        return at + 1
     count, at = read_uvarint(data, at)
     for _ in range(count):
         _, at = read_uvarint(data, at)
@@ -216,8 +123,12 @@ def write_compact_string(write: Write, value: str | None) -> None:
         write(b"\x00")
         return
     raw = value.encode()
-    write_uvarint(write, len(raw) + 1)
-    write(raw)
+    size = len(raw) + 1
+    if size < 0x80:
+        write(_SMALL[size] + raw)
+    else:
+        write_uvarint(write, size)
+        write(raw)
 
 
 def write_bytes(write: Write, value: bytes | None) -> None:

@@ -38,7 +38,7 @@ Error = Annotated[ErrorCode, "error"]
 Uuid = Annotated[str, "uuid"]  # 32 hex digits; empty for the zero id
 String = Annotated[str, "string"]
 Bytes = Annotated[bytes, "bytes"]
-Records = Annotated[bytearray, "records"]  # whole batches, mutable; null on the wire is empty
+Records = Annotated[bytearray | memoryview, "records"]  # whole batches; null is empty
 
 WIRE_TYPES = frozenset(
     [

@@ -65,7 +65,8 @@ class _Reading:
 
 
 def _read(host: Host, request: FetchRequest) -> tuple[FetchResponse, int, bool]:
-    reading = _Reading(request, host.answer_bytes_allowed())
+    bytes_max = min(host.answer_bytes_allowed(), host.config.get_int("fetch.max.bytes"))
+    reading = _Reading(request, bytes_max)
     topics = [_read_topic(host, topic, reading) for topic in request.topics]
     return FetchResponse(topics=topics), reading.size, reading.failed
 

@@ -5,7 +5,20 @@ Invariants: an answer never points past what the asker may read; not found is (-
 
 from __future__ import annotations
 
-from ...errors import ErrorCode, LogError, OffsetOutOfRangeError
+from collections import Counter
+from typing import NamedTuple
+
+from ...errors import (
+    BrokerError,
+    ErrorCode,
+    InvalidRequestError,
+    InvalidTopicError,
+    LogError,
+    OffsetOutOfRangeError,
+    PolicyViolationError,
+)
+from ...metadata.names import INTERNAL_TOPICS
+from ...storage.log_reader import storage_errors
 from ...wire.enums import OffsetSpec
 from ...wire.messages.delete_records import (
     DeleteRecordsPartition,
@@ -24,16 +37,34 @@ from ...wire.messages.list_offsets import (
 from ..host import Host
 from ..partition import Partition
 
+_SPEC_FROM: dict[int, int] = {
+    OffsetSpec.LATEST: 0,
+    OffsetSpec.EARLIEST: 0,
+    OffsetSpec.MAX_TIMESTAMP: 7,
+    OffsetSpec.EARLIEST_LOCAL: 8,
+    OffsetSpec.LATEST_TIERED: 9,
+}
+"""The version from which on a spec may be asked for."""
+
+
+class _Found(NamedTuple):
+    offset: int = -1
+    timestamp: int = -1
+    leader_epoch: int = -1
+
 
 async def list_offsets(host: Host, request: ListOffsetsRequest) -> ListOffsetsResponse:
     """Answer each partition's question about time or ends."""
-    committed_only = request.isolation_level == 1
+    times = Counter(
+        (topic.name, part.index) for topic in request.topics for part in topic.partitions
+    )
     return ListOffsetsResponse(
         topics=[
             ListOffsetsTopicResponse(
                 name=topic.name,
                 partitions=[
-                    _list_one(host, topic.name, part, committed_only) for part in topic.partitions
+                    _list_one(host, request, topic.name, part, times[topic.name, part.index])
+                    for part in {part.index: part for part in topic.partitions}.values()
                 ],
             )
             for topic in request.topics
@@ -42,36 +73,77 @@ async def list_offsets(host: Host, request: ListOffsetsRequest) -> ListOffsetsRe
 
 
 def _list_one(
-    host: Host, topic: str, part: ListOffsetsPartition, committed_only: bool
+    host: Host, request: ListOffsetsRequest, topic: str, part: ListOffsetsPartition, times: int
 ) -> ListOffsetsPartitionResponse:
     try:
+        if times > 1:
+            raise InvalidRequestError(f"{topic}-{part.index} stands {times} times in one request")
         partition = host.partition(topic, part.index)
         if host.read_only:
             host.refresh_partition(partition)
-        offset, timestamp = _find(partition, part.timestamp, committed_only)
+        if part.current_leader_epoch >= 0:
+            partition.check_leader_epoch(part.current_leader_epoch)
+        committed_only = request.isolation_level == 1
+        if request.version == 0:
+            with storage_errors("search", partition.log.directory):
+                offsets = _offsets_before(partition, part)
+            return ListOffsetsPartitionResponse(index=part.index, old_style_offsets=offsets)
+        found = _find(partition, part.timestamp, request.version, committed_only)
     except LogError as error:
         return ListOffsetsPartitionResponse(
             index=part.index, error_code=error.code, error_message=str(error)
         )
     return ListOffsetsPartitionResponse(
-        index=part.index, offset=offset, timestamp=timestamp, leader_epoch=partition.leader_epoch
+        index=part.index,
+        offset=found.offset,
+        timestamp=found.timestamp,
+        leader_epoch=found.leader_epoch,
     )
 
 
-def _find(partition: Partition, timestamp: int, committed_only: bool) -> tuple[int, int]:
+def _find(partition: Partition, timestamp: int, version: int, committed_only: bool) -> _Found:
+    if timestamp < 0 and version < _SPEC_FROM.get(timestamp, version + 1):
+        raise BrokerError(
+            f"{partition.topic_partition}: version {version} knows no offset {timestamp}",
+            ErrorCode.UNSUPPORTED_VERSION,
+        )
     log = partition.log
     end = log.last_stable_offset if committed_only else log.high_watermark
     if timestamp == OffsetSpec.LATEST:
-        return end, -1
-    if timestamp == OffsetSpec.EARLIEST:
-        return log.log_start_offset, -1
+        return _Found(end, leader_epoch=partition.leader_epoch)
+    if timestamp in (OffsetSpec.EARLIEST, OffsetSpec.EARLIEST_LOCAL):
+        start = log.log_start_offset
+        epoch = log.epochs.at(start) if start < log.log_end_offset else partition.leader_epoch
+        return _Found(start, leader_epoch=epoch)
+    if timestamp == OffsetSpec.LATEST_TIERED:
+        return _Found()  # nothing is tiered
     if timestamp == OffsetSpec.MAX_TIMESTAMP:
         found = log.offset_of_max_timestamp()
     else:
         found = log.offset_for_time(timestamp)
     if found is None or found.offset >= end:
-        return -1, -1
-    return found.offset, found.timestamp
+        return _Found()
+    return _Found(found.offset, found.timestamp, log.epochs.at(found.offset))
+
+
+def _offsets_before(partition: Partition, part: ListOffsetsPartition) -> list[int]:
+    """Return where segments begin whose records are that old, and the end, newest first.
+
+    So version 0 asks, whose clients knew no offsets of times.
+    """
+    log = partition.log
+    if part.timestamp == OffsetSpec.EARLIEST:
+        found = [log.log_start_offset]
+    else:
+        found = [log.high_watermark] if part.timestamp == OffsetSpec.LATEST else []
+        found += [
+            max(segment.base_offset, log.log_start_offset)
+            for segment in reversed(log.segments)
+            if part.timestamp == OffsetSpec.LATEST
+            or (segment.size and segment.largest_timestamp() <= part.timestamp)
+        ]
+    found = [offset for offset in dict.fromkeys(found) if offset <= log.high_watermark]
+    return found[: max(part.max_num_offsets, 0)]
 
 
 async def delete_records(host: Host, request: DeleteRecordsRequest) -> DeleteRecordsResponse:
@@ -91,9 +163,13 @@ def _delete_one(
     host: Host, topic: str, part: DeleteRecordsPartition
 ) -> DeleteRecordsPartitionResponse:
     try:
+        if topic in INTERNAL_TOPICS:
+            raise InvalidTopicError(f"records of {topic} are the coordinators' own")
         partition = host.partition(topic, part.index)
         host.check_writable(f"delete records of {partition.topic_partition}")
         log = partition.log
+        if log.config.compacts and not log.config.deletes:
+            raise PolicyViolationError(f"topic {topic!r} is compacted, and deletes nothing else")
         before = log.high_watermark if part.offset == -1 else part.offset
         if not 0 <= before <= log.high_watermark:
             raise OffsetOutOfRangeError(
@@ -105,6 +181,4 @@ def _delete_one(
         return DeleteRecordsPartitionResponse(
             index=part.index, error_code=error.code, error_message=str(error)
         )
-    return DeleteRecordsPartitionResponse(
-        index=part.index, low_watermark=log.log_start_offset, error_code=ErrorCode.NONE
-    )
+    return DeleteRecordsPartitionResponse(index=part.index, low_watermark=log.log_start_offset)

@@ -116,7 +116,7 @@ class _Appending:
             if attributes & TRANSACTIONAL_BIT:
                 self._check_transaction(partition, part.records)
 
-    def _check_transaction(self, partition: Partition, records: bytearray) -> None:
+    def _check_transaction(self, partition: Partition, records: bytearray | memoryview) -> None:
         """Refuse a batch of a transaction that this partition is no part of."""
         key = partition.topic_partition
         producer_id, producer_epoch = _PRODUCER.unpack_from(records)
@@ -133,7 +133,7 @@ class _Appending:
             )
 
 
-def _check_batch(records: bytearray, version: int) -> int:
+def _check_batch(records: bytearray | memoryview, version: int) -> int:
     """Return the attributes of what must be a single batch of a version we hold."""
     if len(records) < HEADER_BYTES:
         raise InvalidRecordError(f"{len(records)} bytes of records, a batch has {HEADER_BYTES}")

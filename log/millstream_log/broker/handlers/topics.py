@@ -1,23 +1,26 @@
-"""Metadata, CreateTopics, DeleteTopics, CreatePartitions, DescribeLogDirs (keys 3, 19, 20, 37, 35).
+"""CreateTopics, DeleteTopics, CreatePartitions (keys 19, 20, 37).
 
-Invariants: a topic created because it was asked for is in the same answer with its leader, or
-old clients would ask in a loop.
+Invariants: each topic fares by itself, so that one failure does not hold up the others; one that
+stands in a request twice is refused, and is one line of the answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections import Counter
+from collections.abc import Sequence
 
 from ...errors import (
     BrokerError,
     ErrorCode,
+    InvalidConfigError,
     InvalidReplicaAssignmentError,
     InvalidReplicationFactorError,
     InvalidRequestError,
     LogError,
+    UnknownTopicIdError,
 )
 from ...metadata.image import TopicImage
-from ...metadata.names import INTERNAL_TOPICS
 from ...wire.messages.create_partitions import (
     CreatePartitionsRequest,
     CreatePartitionsResponse,
@@ -37,95 +40,37 @@ from ...wire.messages.delete_topics import (
     DeleteTopicsResponse,
     DeleteTopicState,
 )
-from ...wire.messages.describe_log_dirs import (
-    DescribeLogDirsRequest,
-    DescribeLogDirsResponse,
-    LogDirPartition,
-    LogDirResult,
-    LogDirTopic,
-)
-from ...wire.messages.metadata import (
-    MetadataBroker,
-    MetadataPartition,
-    MetadataRequest,
-    MetadataRequestTopic,
-    MetadataResponse,
-    MetadataTopic,
-)
 from ..host import Host
-from ..partition import Partition
+from .bounds import check_names
+from .reassignment import check_replicas
 
+_DEFAULT = -1
+_DELETION_DISABLED_FROM = 3
 
-async def metadata(host: Host, request: MetadataRequest) -> MetadataResponse:
-    """Describe the topics asked for, or all; create those that are missing when allowed."""
-    if host.read_only:
-        host.refresh_topics()
-    wanted = request.topics
-    if wanted is None or (request.version == 0 and not wanted):
-        wanted = [MetadataRequestTopic(name=name) for name in sorted(host.image.topics)]
-    return MetadataResponse(
-        topics=[_describe(host, topic, request.allow_auto_topic_creation) for topic in wanted],
-        brokers=[
-            MetadataBroker(
-                node_id=host.image.node_id,
-                host=request.peer.broker_host,
-                port=request.peer.broker_port,
-            )
-        ],
-        cluster_id=host.image.cluster_id,
-        controller_id=host.image.node_id,
-    )
-
-
-def _describe(host: Host, wanted: MetadataRequestTopic, may_create: bool) -> MetadataTopic:
-    try:
-        name = _name(host, wanted.name, wanted.topic_id)
-        known = host.image.topics.get(name)
-        topic = known or (host.auto_create(name) if may_create else host.topic(name))
-    except LogError as error:
-        return MetadataTopic(
-            name=wanted.name,
-            topic_id=wanted.topic_id,
-            error_code=error.code,
-            error_message=str(error),
-        )
-    node = host.image.node_id
-    return MetadataTopic(
-        name=name,
-        topic_id=topic.topic_id,
-        is_internal=name in INTERNAL_TOPICS,
-        partitions=[
-            MetadataPartition(
-                index=index, leader_id=node, leader_epoch=0, replicas=[node], isr=[node]
-            )
-            for index in range(topic.partitions)
-        ],
-    )
-
-
-def _name(host: Host, name: str | None, topic_id: str) -> str:
-    """Return the name of a topic that is asked for by name, or else by its id."""
-    if name is not None:
-        return name
-    topic = host.image.by_id(topic_id)
-    if topic is None:
-        raise BrokerError(f"no topic has the id {topic_id!r}", ErrorCode.UNKNOWN_TOPIC_ID)
-    return topic.name
+# -- creating
 
 
 async def create_topics(host: Host, request: CreateTopicsRequest) -> CreateTopicsResponse:
-    """Create each topic by itself: one failure does not hold up the others."""
+    """Create topics, or say what would be created."""
+    times = Counter(topic.name for topic in request.topics)
+    once = {topic.name: topic for topic in request.topics}
     return CreateTopicsResponse(
-        topics=[_create(host, topic, request.validate_only) for topic in request.topics]
+        topics=[_create(host, request, topic, times[name]) for name, topic in once.items()]
     )
 
 
-def _create(host: Host, wanted: CreatableTopic, validate_only: bool) -> CreatableTopicResult:
+def _create(
+    host: Host, request: CreateTopicsRequest, wanted: CreatableTopic, times: int
+) -> CreatableTopicResult:
     try:
-        _check_replicas(host, wanted)
-        partitions = len(wanted.assignments) or wanted.num_partitions
-        configs = {config.name: config.value for config in wanted.configs}
-        topic = host.create_topic(wanted.name, partitions, configs, validate_only=validate_only)
+        check_names(host, request.topics)
+        _check_once(wanted.name, times)
+        host.check_new_topic(wanted.name)
+        partitions = _partitions(host, wanted)
+        configs = {config.name: _text(config.name, config.value) for config in wanted.configs}
+        topic = host.create_topic(
+            wanted.name, partitions, configs, validate_only=request.validate_only
+        )
     except LogError as error:
         return CreatableTopicResult(
             name=wanted.name, error_code=error.code, error_message=str(error)
@@ -152,36 +97,77 @@ def _created(host: Host, topic: TopicImage) -> CreatableTopicResult:
     )
 
 
-def _check_replicas(host: Host, wanted: CreatableTopic) -> None:
-    if wanted.assignments:
-        if wanted.num_partitions != -1 or wanted.replication_factor != -1:
-            raise InvalidRequestError(
-                f"topic {wanted.name!r}: give an assignment, or partitions and replicas, not both"
+def _partitions(host: Host, wanted: CreatableTopic) -> int:
+    """Return how many partitions are asked for, once all that is asked for can be had."""
+    if not wanted.assignments:
+        if wanted.replication_factor not in (_DEFAULT, 1):
+            raise InvalidReplicationFactorError(
+                f"topic {wanted.name!r}: replication factor {wanted.replication_factor}, "
+                "must be 1: there is 1 broker"
             )
-        here = [host.image.node_id]
-        indexes = sorted(part.partition_index for part in wanted.assignments)
-        if indexes != list(range(len(indexes))) or any(
-            part.broker_ids != here for part in wanted.assignments
-        ):
-            raise InvalidReplicaAssignmentError(
-                f"topic {wanted.name!r}: partitions 0 to n - 1 must each be assigned to {here}"
-            )
-    elif wanted.replication_factor not in (-1, 1):
-        raise InvalidReplicationFactorError(
-            f"topic {wanted.name!r}: replication factor {wanted.replication_factor}, "
-            "must be 1 on a single node"
+        return wanted.num_partitions
+    if wanted.num_partitions != _DEFAULT or wanted.replication_factor != _DEFAULT:
+        raise InvalidRequestError(
+            f"topic {wanted.name!r}: give an assignment, or partitions and replicas, not both"
         )
+    indexes = sorted(part.partition_index for part in wanted.assignments)
+    if indexes != list(range(len(indexes))):
+        raise InvalidReplicaAssignmentError(
+            f"topic {wanted.name!r}: assignments of partitions {indexes[:10]}, must be 0 to n - 1"
+        )
+    for part in wanted.assignments:
+        check_replicas(host, part.broker_ids)
+    return len(indexes)
+
+
+def _text(name: str, value: str | None) -> str:
+    if value is None:
+        raise InvalidConfigError(f"config {name}: null is no value")
+    return value
+
+
+def _check_once(name: str, times: int) -> None:
+    if times > 1:
+        raise InvalidRequestError(f"topic {name!r} stands {times} times in one request")
+
+
+# -- deleting
 
 
 async def delete_topics(host: Host, request: DeleteTopicsRequest) -> DeleteTopicsResponse:
-    """Delete each topic by itself."""
+    """Delete topics by name or by id."""
     named = [DeleteTopicState(name=name) for name in request.topic_names]
-    return DeleteTopicsResponse(topics=[_delete(host, topic) for topic in request.topics + named])
+    wanted = request.topics + named
+    topics = [_known(host, topic) for topic in wanted]
+    times = Counter(topics)
+    answered: set[tuple[str | None, str]] = set()
+    results = []
+    for asked, topic in zip(wanted, topics, strict=True):
+        if topic not in answered or not any(topic):
+            answered.add(topic)
+            results.append(_delete(host, request, asked, times[topic]))
+    return DeleteTopicsResponse(topics=results)
 
 
-def _delete(host: Host, wanted: DeleteTopicState) -> DeletableTopicResult:
+def _known(host: Host, wanted: DeleteTopicState) -> tuple[str | None, str]:
+    """Return name and id of a topic as far as they can be known, so that two askings are equal."""
+    if wanted.name is None and wanted.topic_id:
+        with contextlib.suppress(UnknownTopicIdError):
+            return host.topic_name("", wanted.topic_id), ""
+    return wanted.name, wanted.topic_id
+
+
+def _delete(
+    host: Host, request: DeleteTopicsRequest, wanted: DeleteTopicState, times: int
+) -> DeletableTopicResult:
     try:
-        topic = host.delete_topic(_name(host, wanted.name, wanted.topic_id))
+        check_names(host, request.topics)
+        check_names(host, request.topic_names)
+        _check_deletion(host, request.version)
+        if (wanted.name is None) is not bool(wanted.topic_id):
+            raise InvalidRequestError("give either the name of a topic or its id")
+        _check_once(wanted.name or wanted.topic_id, times)
+        topic = host.delete_topic(host.topic_name(wanted.name or "", wanted.topic_id))
     except LogError as error:
         return DeletableTopicResult(
             name=wanted.name,
@@ -192,49 +178,51 @@ def _delete(host: Host, wanted: DeleteTopicState) -> DeletableTopicResult:
     return DeletableTopicResult(name=topic.name, topic_id=topic.topic_id)
 
 
+def _check_deletion(host: Host, version: int) -> None:
+    if not host.config.get("delete.topic.enable"):
+        raise BrokerError(
+            "config delete.topic.enable forbids it",
+            ErrorCode.TOPIC_DELETION_DISABLED
+            if version >= _DELETION_DISABLED_FROM
+            else ErrorCode.INVALID_REQUEST,
+        )
+
+
+# -- growing
+
+
 async def create_partitions(
     host: Host, request: CreatePartitionsRequest
 ) -> CreatePartitionsResponse:
-    """Add partitions to each topic by itself."""
+    """Add partitions to topics, or say whether that could be done."""
+    times = Counter(topic.name for topic in request.topics)
+    once = {topic.name: topic for topic in request.topics}
     return CreatePartitionsResponse(
-        topics=[_grow(host, topic, request.validate_only) for topic in request.topics]
+        topics=[_grow(host, request, topic, times[name]) for name, topic in once.items()]
     )
 
 
-def _grow(host: Host, topic: CreatePartitionsTopic, validate_only: bool) -> CreatePartitionsResult:
+def _grow(
+    host: Host, request: CreatePartitionsRequest, wanted: CreatePartitionsTopic, times: int
+) -> CreatePartitionsResult:
     try:
-        host.grow_topic(topic.name, topic.count, validate_only=validate_only)
+        check_names(host, request.topics)
+        _check_once(wanted.name, times)
+        added = wanted.count - host.topic(wanted.name).partitions
+        if added > 0 and wanted.assignments is not None:
+            _check_assignments(host, [part.broker_ids for part in wanted.assignments], added)
+        host.grow_topic(wanted.name, wanted.count, validate_only=request.validate_only)
     except LogError as error:
         return CreatePartitionsResult(
-            name=topic.name, error_code=error.code, error_message=str(error)
+            name=wanted.name, error_code=error.code, error_message=str(error)
         )
-    return CreatePartitionsResult(name=topic.name)
+    return CreatePartitionsResult(name=wanted.name)
 
 
-async def describe_log_dirs(host: Host, request: DescribeLogDirsRequest) -> DescribeLogDirsResponse:
-    """Say how large each partition is on the disk."""
-    wanted: list[tuple[str, Iterable[int]]]
-    if request.topics is None:
-        wanted = [
-            (name, range(topic.partitions)) for name, topic in sorted(host.image.topics.items())
-        ]
-    else:
-        wanted = [(topic.name, topic.partitions) for topic in request.topics]
-    topics = []
-    for name, indexes in wanted:
-        here = [
-            host.partitions[name, index] for index in indexes if (name, index) in host.partitions
-        ]
-        if here:
-            topics.append(
-                LogDirTopic(name=name, partitions=[_measure(host, part) for part in here])
-            )
-    return DescribeLogDirsResponse(results=[LogDirResult(log_dir=host.path, topics=topics)])
-
-
-def _measure(host: Host, partition: Partition) -> LogDirPartition:
-    if host.read_only:
-        host.refresh_partition(partition)
-    return LogDirPartition(
-        index=partition.topic_partition.partition, size_bytes=partition.log.size_bytes
-    )
+def _check_assignments(host: Host, assignments: Sequence[Sequence[int]], added: int) -> None:
+    if len(assignments) != added:
+        raise InvalidReplicaAssignmentError(
+            f"{added} partitions to add, and assignments for {len(assignments)}"
+        )
+    for replicas in assignments:
+        check_replicas(host, replicas)

@@ -4,13 +4,18 @@ import pytest
 
 from millstream_log.broker.config import (
     BROKER_CONFIGS,
-    TOPIC_CONFIGS,
     BrokerConfig,
+    check_dynamic_configs,
     check_topic_configs,
 )
-from millstream_log.errors import InvalidConfigError
+from millstream_log.broker.config_topics import TOPIC_CONFIGS
+from millstream_log.broker.coordinators import group_config, transaction_config
+from millstream_log.errors import InvalidConfigError, InvalidRequestError
+from millstream_log.group.config import GroupConfig
+from millstream_log.metadata.image import ALL_BROKERS, MetadataImage
 from millstream_log.model import TimestampType
 from millstream_log.storage.log_config import LogConfig
+from millstream_log.transaction.config import TransactionConfig
 from millstream_log.wire.enums import ConfigSource
 
 
@@ -61,7 +66,8 @@ def test_policies_can_stand_together() -> None:
         ("segment.bytes", str(2**31)),
         ("min.cleanable.dirty.ratio", "nan"),
         ("preallocate", "yes"),
-        ("cleanup.policy", ""),
+        ("cleanup.policy", "keep"),
+        ("remote.storage.enable", "true"),
         ("compression.type", "brotli"),
         ("no.such.config", "1"),
     ],
@@ -89,4 +95,67 @@ def test_a_wrong_broker_config_is_refused_when_the_broker_is_opened() -> None:
 def test_every_default_passes_its_own_check() -> None:
     """Each definition's default, written as text, parses to itself."""
     for definition in (*TOPIC_CONFIGS.values(), *BROKER_CONFIGS.values()):
-        assert definition.parse(definition.format(definition.default)) == definition.default
+        default = definition.default
+        assert default is None or definition.parse(definition.format(default)) == default
+
+
+def test_the_coordinators_have_their_own_defaults() -> None:
+    """The defaults of the config table are those of the coordinators, field by field."""
+    assert group_config(BrokerConfig()) == GroupConfig()
+    assert transaction_config(BrokerConfig()) == TransactionConfig()
+
+
+def test_what_kafka_knows_is_taken_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    """A server.properties of Kafka's opens a broker; what does nothing is said to."""
+    config = BrokerConfig({"num.io.threads": "16", "num.partitions": "3"})
+    assert [record.args for record in caplog.records] == [("num.io.threads",)]
+    (entry,) = config.describe({"num.io.threads"})
+    assert (entry.value, entry.source, entry.read_only) == ("16", ConfigSource.STATIC_BROKER, True)
+    assert (entry.documentation or "").endswith("No effect here.")
+
+
+def test_secrets_are_never_told() -> None:
+    """A password that was given is shown as sensitive, without its value."""
+    (entry,) = BrokerConfig({"ssl.key.password": "hunter2"}).describe({"ssl.key.password"})
+    assert (entry.value, entry.is_sensitive) == (None, True)
+    assert "hunter2" not in repr(entry)
+
+
+def test_no_policy_at_all_keeps_everything() -> None:
+    """An empty cleanup.policy, which Kafka 4 allows, neither deletes nor compacts."""
+    log = BrokerConfig().log_config(check_topic_configs({"cleanup.policy": ""}))
+    assert not log.deletes
+    assert not log.compacts
+
+
+def image(own: dict[str, str], of_all: dict[str, str]) -> MetadataImage:
+    """Return an image in which these broker configs were set while it ran."""
+    empty = MetadataImage(cluster_id="c")
+    return empty.with_broker_configs("0", own).with_broker_configs(ALL_BROKERS, of_all)
+
+
+def test_what_is_set_on_one_broker_goes_before_what_is_set_on_all() -> None:
+    """Own, of all, given at start, default; and synonyms tell all of them in this order."""
+    config = BrokerConfig({"log.retention.ms": "3", "log.segment.bytes": "3000"})
+    config.adopt(image({"log.retention.ms": "1"}, {"log.retention.ms": "2"}))
+    (topic,) = config.describe_topic({"retention.ms": "0"}, {"retention.ms"})
+    assert [(s.name, s.value, s.source) for s in topic.synonyms] == [
+        ("retention.ms", "0", ConfigSource.TOPIC),
+        ("log.retention.ms", "1", ConfigSource.DYNAMIC_BROKER),
+        ("log.retention.ms", "2", ConfigSource.DYNAMIC_DEFAULT_BROKER),
+        ("log.retention.ms", "3", ConfigSource.STATIC_BROKER),
+        ("log.retention.hours", "168", ConfigSource.DEFAULT),
+    ]
+    assert config.get("log.retention.ms") == 1
+    config.adopt(image({}, {"log.retention.ms": "2"}))
+    (broker,) = config.describe({"log.retention.ms"})
+    assert (broker.value, broker.source) == ("2", ConfigSource.DYNAMIC_DEFAULT_BROKER)
+    config.adopt(MetadataImage(cluster_id="c"))
+    assert config.log_config({}).retention_ms == 3
+
+
+@pytest.mark.parametrize("name", ["num.partitions", "num.io.threads", "retention.ms", "no.such"])
+def test_what_holds_from_start_to_end_is_not_set_in_between(name: str) -> None:
+    """Only configs that have an effect at once may be set while the broker runs."""
+    with pytest.raises(InvalidRequestError, match=name):
+        check_dynamic_configs({name: "5"})

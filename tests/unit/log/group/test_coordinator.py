@@ -34,7 +34,7 @@ def join(group: str = "g", member: str = "", new: str = "m", **more: Any) -> Joi
         session_timeout_ms=10_000,
         rebalance_timeout_ms=60_000,
         client_id="client",
-        client_host="/host",
+        client_host=more.pop("client_host", "/host"),
         require_member_id=False,
         **more,
     )
@@ -203,6 +203,18 @@ def test_too_many_loaded_members_are_asked_to_join_again() -> None:
         machine.replay(key, value)
     assert machine.after_load(0) == []
     assert machine.describe("g").state == "PreparingRebalance"
+
+
+def test_members_of_the_process_that_died_are_gone_at_once() -> None:
+    """Who starts again after a crash does not wait for the session of its dead self."""
+    writer, machine = GroupCoordinator(), GroupCoordinator()
+    done(writer, writer.join(join(client_host="/"), 1, 0))
+    out = writer.sync(SyncRequest(group_id="g", generation=1, member_id="m"), 2, 0)
+    for key, value in out.records:
+        machine.replay(key, value)
+    for outcome in machine.after_load(0):
+        done(machine, outcome)
+    assert machine.describe("g").state == "Empty"
 
 
 def test_a_sync_that_fails_late_changes_nothing_more() -> None:

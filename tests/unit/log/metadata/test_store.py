@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from millstream_log.errors import CorruptRecordError
-from millstream_log.metadata.image import MetadataImage, TopicImage
+from millstream_log.metadata.image import ALL_BROKERS, MetadataImage, TopicImage
 from millstream_log.metadata.store import FileMetadataStore
 
 
@@ -18,8 +18,12 @@ class OneFile:
         self.data = data
 
 
-IMAGE = MetadataImage(cluster_id="c" * 32).with_topic(
-    TopicImage(name="t", topic_id="a" * 32, partitions=3, configs={"retention.ms": "5"})
+IMAGE = (
+    MetadataImage(cluster_id="c" * 32)
+    .with_topic(
+        TopicImage(name="t", topic_id="a" * 32, partitions=3, configs={"retention.ms": "5"})
+    )
+    .with_broker_configs(ALL_BROKERS, {"log.retention.ms": "6"})
 )
 
 
