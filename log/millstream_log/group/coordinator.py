@@ -28,6 +28,7 @@ from .expiry import expired_offsets
 from .group import Group, State
 from .membership import LeavingMember, Membership
 from .offsets import GroupOffsets
+from .rebalance import Timers
 from .records import (
     decode_group_key,
     decode_group_value,
@@ -45,7 +46,6 @@ from .replies import (
     append_error,
 )
 from .requests import CommitRequest, JoinRequest, SyncRequest
-from .timers import Timers
 
 _NOTHING_COMMITTED = FetchedOffset()
 _UNSTABLE = FetchedOffset(error=ErrorCode.UNSTABLE_OFFSET_COMMIT)

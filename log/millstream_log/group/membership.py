@@ -19,10 +19,9 @@ from ..errors import ErrorCode
 from ..machine import Ticket
 from .config import GroupConfig
 from .group import Group, Member, State
-from .rebalance import SESSION, SYNC, Rebalances, part, place
+from .rebalance import SESSION, SYNC, Rebalances, TimerKey, Timers, part, place
 from .replies import GroupOutcome, JoinReply, LeaveReply, LeftMember, SyncReply, append_error
 from .requests import JoinRequest, SyncRequest
-from .timers import TimerKey, Timers
 
 LOCAL_HOST = "/"
 """Where a member is that lives in the coordinator's own process: an address without a name."""

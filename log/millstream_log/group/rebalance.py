@@ -12,17 +12,31 @@ Source: KIP-62, KIP-134, KIP-345, as Kafka's classic groups behave.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+from ..deadlines import Deadlines
 from ..errors import ErrorCode
 from ..machine import Ticket
 from .config import GroupConfig
 from .group import Group, Member, State
 from .records import encode_group_key, encode_group_value
 from .replies import GroupOutcome, JoinReply, SyncReply, append_error
-from .timers import TimerKey, Timers
 
 SESSION = "session"
 JOIN = "join"
 SYNC = "sync"
+
+
+class TimerKey(NamedTuple):
+    """What is to happen to whom."""
+
+    kind: str
+    group_id: str
+    member_id: str = ""
+
+
+Timers = Deadlines[TimerKey]
+"""The deadlines of all groups of a coordinator."""
 
 
 class Rebalances:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import struct
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ from ..wire.messages.produce import ProduceRequest, ProduceResponse
 from ..wire.request import Peer
 from .outbox import Outbox, Slot
 from .straight import begin
+from .texts import shorten
 
 if TYPE_CHECKING:
     from .listener import Listener
@@ -36,6 +38,9 @@ logger = logging.getLogger(__name__)
 
 _TURN_SECONDS = 0.002
 """Requests of one connection begin for so long before those of the others have their turn."""
+
+_REASON_MAX = 500
+"""Characters of a reason that go into the log: it may quote what the peer has sent."""
 
 
 class Connection:
@@ -81,7 +86,7 @@ class Connection:
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
-            self.close(f"cannot read: {error}")
+            self._lose("read", error)
             return
         if not count:
             self.close("")
@@ -185,7 +190,7 @@ class Connection:
         if frame.unsupported:
             response.error_code = ErrorCode.UNSUPPORTED_VERSION
         if not isinstance(request, ProduceRequest) or request.acks:
-            parts = write_response(frame.api, frame.version, frame.correlation_id, response)
+            parts = _written(frame, response)
         elif error := _first_error(response):
             self.close(f"Produce with acks=0: {error}")
             return
@@ -200,13 +205,17 @@ class Connection:
         try:
             sent = self._outbox.send()
         except OSError as error:
-            self.close(f"cannot write: {error}")
+            self._lose("write", error)
             return
         if sent:
             self._usage.unsent_bytes -= sent
             self.last_active = self._listener.loop.time()
 
     # -- the socket
+
+    def _lose(self, doing: str, error: OSError) -> None:
+        is_usual = isinstance(error, ConnectionError)  # the peer has gone
+        self.close("" if is_usual else f"cannot {doing}: {error}")
 
     def _listen(self) -> None:
         """Watch the socket for what can be done with it now."""
@@ -235,7 +244,8 @@ class Connection:
             return
         self.is_closed = True
         if reason:
-            logger.warning("closing the connection of %s: %s", self.address, reason)
+            said = reason.encode("unicode_escape").decode()[:_REASON_MAX]
+            logger.warning("closing the connection of %s: %s", self.address, said)
         self._listener.loop.remove_reader(self._sock)
         self._listener.loop.remove_writer(self._sock)
         self._sock.close()
@@ -246,9 +256,18 @@ class Connection:
         self._listener.forget(self)
 
 
+def _written(frame: Frame, response: Any) -> list[bytes]:
+    """Return the parts of an answer; texts in it may become shorter."""
+    try:
+        return write_response(frame.api, frame.version, frame.correlation_id, response)
+    except struct.error:
+        shorten(response)
+        return write_response(frame.api, frame.version, frame.correlation_id, response)
+
+
 def _first_error(response: ProduceResponse) -> str:
     for topic in response.topics:
         for part in topic.partitions:
             if part.error_code:
-                return f"{topic.name}-{part.index}: {part.error_message or part.error_code.name}"
+                return f"{topic.name!r} {part.index}: {part.error_message or part.error_code.name}"
     return ""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import ctypes
 import gc
 import json
 import logging
@@ -18,10 +19,13 @@ import signal
 import sys
 
 from ..broker.broker import Broker
+from ..record.checksum import crc32c
 from .listener import Listener
 from .options import Options, options_of
 
 _SWITCH_SECONDS = 0.0005
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
+_KEPT_BYTES = 64 << 20
 
 
 def serve(args: argparse.Namespace) -> int:
@@ -37,6 +41,7 @@ def serve(args: argparse.Namespace) -> int:
     options = options_of(args)
     # Flushing and cleaning run in threads: they must not keep the loop waiting for its turn.
     sys.setswitchinterval(_SWITCH_SECONDS)
+    _keep_memory()
     asyncio.run(_serve(options))
     return 0
 
@@ -56,10 +61,13 @@ async def _serve(options: Options) -> None:
         listener = await Listener.open(
             broker, options.host, options.port, advertised=options.advertised
         )
+        host, port = listener.address
+        broker.host.config.note("listeners", f"PLAINTEXT://{host}:{port}")
         try:
             gc.freeze()  # what is there now stays: no collection need look at it again
             sys.stdout.write(_ready_line(listener, options) + "\n")
             sys.stdout.flush()
+            crc32c(b"")  # loads slowly: not while the first producer waits
             await asked_to_end.wait()
         finally:
             await listener.close()
@@ -82,3 +90,13 @@ def _ready_line(listener: Listener, options: Options) -> str:
             "pid": os.getpid(),
         }
     )
+
+
+def _keep_memory() -> None:
+    """Let the allocator keep large blocks: a fresh one costs a page fault for every 4 KiB."""
+    try:
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES)
+        libc.mallopt(_M_TRIM_THRESHOLD, 4 * _KEPT_BYTES)
+    except (OSError, AttributeError, TypeError):
+        pass  # another C library: it has ways of its own

@@ -24,11 +24,11 @@ import functools
 from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 
+from ..deadlines import Deadlines
 from ..errors import ErrorCode
 from ..machine import Ticket
 from ..model import TopicPartition
 from .config import TransactionConfig
-from .deadlines import Deadlines
 from .records import can_be_key, decode_key, decode_value, encode
 from .replies import (
     DescribedTransaction,
@@ -83,7 +83,7 @@ class TransactionCoordinator:
         self._config = config or TransactionConfig()
         self._coordinator_epoch = coordinator_epoch  # leader epoch; partitions refuse lower ones
         self._transactions: dict[str, Transaction] = {}
-        self._deadlines = Deadlines()
+        self._deadlines: Deadlines[str] = Deadlines()
         self._pending: set[str] = set()  # ids with a record on its way into the log
         self._waiting: dict[str, _Asker] = {}  # who is answered when the markers are written
         self._went_on: dict[str, tuple[Producer, Producer]] = {}  # by id: who last, as whom

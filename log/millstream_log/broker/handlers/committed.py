@@ -6,6 +6,8 @@ not exist is refused, the others of the same request are taken.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from ...errors import ErrorCode, LogError
 from ...group.replies import CommitReply, DeleteOffsetsReply, FetchedOffset
 from ...group.requests import Commit, CommitRequest
@@ -14,9 +16,14 @@ from ...wire.messages.offset_commit import (
     OffsetCommitPartitionResponse,
     OffsetCommitRequest,
     OffsetCommitResponse,
+    OffsetCommitTopic,
     OffsetCommitTopicResponse,
 )
-from ...wire.messages.offset_delete import OffsetDeleteRequest, OffsetDeleteResponse
+from ...wire.messages.offset_delete import (
+    OffsetDeleteRequest,
+    OffsetDeleteResponse,
+    OffsetDeleteTopic,
+)
 from ...wire.messages.offset_fetch import (
     OffsetFetchGroup,
     OffsetFetchPartition,
@@ -25,17 +32,39 @@ from ...wire.messages.offset_fetch import (
     OffsetFetchResponse,
     OffsetFetchTopic,
 )
+from ...wire.messages.txn_offset_commit import TxnOffsetCommitTopic
 from ..host import Host
 from .group_ids import check_group_id
 
 _UNKNOWN_GROUP_NAMED_FROM = 9
 
+CommitTopics = Sequence[OffsetCommitTopic] | Sequence[TxnOffsetCommitTopic]
+"""What is committed, outside of a transaction or in one."""
+
 
 async def offset_commit(host: Host, request: OffsetCommitRequest) -> OffsetCommitResponse:
     """Append the offsets of a group to `__consumer_offsets`."""
+    asked, errors = asked_commits(host, request.topics)
+    message = None
+    try:
+        check_group_id(request.group_id)
+        host.check_writable(f"commit for group {request.group_id!r}")
+        errors |= await _commit(host, request, asked)
+    except LogError as error:
+        errors |= dict.fromkeys(asked, error.code)
+        message = str(error)
+    return OffsetCommitResponse(
+        error_message=message, topics=commit_answers(request.topics, errors)
+    )
+
+
+def asked_commits(
+    host: Host, topics: CommitTopics
+) -> tuple[dict[TopicPartition, Commit], CommitReply]:
+    """Return what is to be committed, and the errors of partitions that do not exist."""
     asked: dict[TopicPartition, Commit] = {}
     errors: CommitReply = {}
-    for topic in request.topics:
+    for topic in topics:
         for part in topic.partitions:
             key = TopicPartition(topic.name, part.index)
             if key in host.partitions:
@@ -46,29 +75,25 @@ async def offset_commit(host: Host, request: OffsetCommitRequest) -> OffsetCommi
                 )
             else:
                 errors[key] = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-    message = None
-    try:
-        check_group_id(request.group_id)
-        host.check_writable(f"commit for group {request.group_id!r}")
-        errors |= await _commit(host, request, asked)
-    except LogError as error:
-        errors |= dict.fromkeys(asked, error.code)
-        message = str(error)
-    return OffsetCommitResponse(
-        error_message=message,
-        topics=[
-            OffsetCommitTopicResponse(
-                name=topic.name,
-                partitions=[
-                    OffsetCommitPartitionResponse(
-                        index=part.index, error_code=errors[TopicPartition(topic.name, part.index)]
-                    )
-                    for part in topic.partitions
-                ],
-            )
-            for topic in request.topics
-        ],
-    )
+    return asked, errors
+
+
+def commit_answers(
+    topics: CommitTopics | Sequence[OffsetDeleteTopic], errors: Mapping[TopicPartition, ErrorCode]
+) -> list[OffsetCommitTopicResponse]:
+    """Return what came of each partition, in the request's order."""
+    return [
+        OffsetCommitTopicResponse(
+            name=topic.name,
+            partitions=[
+                OffsetCommitPartitionResponse(
+                    index=part.index, error_code=errors[TopicPartition(topic.name, part.index)]
+                )
+                for part in topic.partitions
+            ],
+        )
+        for topic in topics
+    ]
 
 
 async def _commit(
@@ -160,18 +185,4 @@ async def offset_delete(host: Host, request: OffsetDeleteRequest) -> OffsetDelet
     if reply.error:
         message = f"group {request.group_id!r}: {reply.error.name}"
         return OffsetDeleteResponse(topics=[], error_code=reply.error, error_message=message)
-    return OffsetDeleteResponse(
-        topics=[
-            OffsetCommitTopicResponse(
-                name=topic.name,
-                partitions=[
-                    OffsetCommitPartitionResponse(
-                        index=part.index,
-                        error_code=reply.partitions[TopicPartition(topic.name, part.index)],
-                    )
-                    for part in topic.partitions
-                ],
-            )
-            for topic in request.topics
-        ],
-    )
+    return OffsetDeleteResponse(topics=commit_answers(request.topics, reply.partitions))

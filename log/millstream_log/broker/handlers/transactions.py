@@ -37,12 +37,9 @@ from ...wire.messages.list_transactions import (
     ListTransactionsRequest,
     ListTransactionsResponse,
 )
-from ...wire.messages.offset_commit import (
-    OffsetCommitPartitionResponse,
-    OffsetCommitTopicResponse,
-)
 from ...wire.messages.txn_offset_commit import TxnOffsetCommitRequest, TxnOffsetCommitResponse
 from ..host import Host
+from .committed import asked_commits, commit_answers
 from .group_ids import check_group_id
 
 _INIT_FENCED_FROM = 4
@@ -162,34 +159,9 @@ async def end_txn(host: Host, request: EndTxnRequest) -> EndTxnResponse:
 
 async def txn_offset_commit(host: Host, request: TxnOffsetCommitRequest) -> TxnOffsetCommitResponse:
     """Commit offsets that count once the transaction does."""
-    asked: dict[TopicPartition, Commit] = {}
-    codes: CommitReply = {}
-    for topic in request.topics:
-        for part in topic.partitions:
-            key = TopicPartition(topic.name, part.index)
-            if key in host.partitions:
-                asked[key] = (
-                    part.committed_offset,
-                    part.committed_leader_epoch,
-                    part.committed_metadata,
-                )
-            else:
-                codes[key] = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    asked, codes = asked_commits(host, request.topics)
     codes |= await _commit(host, request, asked)
-    return TxnOffsetCommitResponse(
-        topics=[
-            OffsetCommitTopicResponse(
-                name=topic.name,
-                partitions=[
-                    OffsetCommitPartitionResponse(
-                        index=part.index, error_code=codes[TopicPartition(topic.name, part.index)]
-                    )
-                    for part in topic.partitions
-                ],
-            )
-            for topic in request.topics
-        ]
-    )
+    return TxnOffsetCommitResponse(topics=commit_answers(request.topics, codes))
 
 
 async def _commit(
