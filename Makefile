@@ -10,10 +10,10 @@ PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check fmt integration sim bench docs dist
+.PHONY: help demo test check fmt integration sim bench bench-broker docs dist
 
 help: ## say what each word does
-	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r word meaning; do \
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r word meaning; do \
 		printf '  make %-12s %s\n' "$$word" "$$meaning"; done
 
 demo: $(VENV)/.core $(VENV)/.flights ## real input, the main job, the result on the screen
@@ -41,6 +41,9 @@ sim: $(VENV)/.dev $(VENV)/.flights ## the long seeded runs; MILLSTREAM_SIM_SEED=
 
 bench: $(VENV)/.dev ## the benchmarks, one JSON line a figure
 	@for file in benchmarks/bench_*.py; do $(BIN)/python "$$file" || exit 1; done
+
+bench-broker: $(VENV)/.dev ## the broker beside a real Apache Kafka; ARGS=--full for the long run
+	$(BIN)/python benchmarks/broker/run.py $(ARGS)
 
 docs: $(VENV)/.dev ## the documentation as a site in site/
 	$(BIN)/mkdocs build --strict

@@ -21,15 +21,9 @@ from collections.abc import Callable
 
 from millstream_log import Consumer, Producer, open_transport
 from millstream_log.record.builder import encode_columns
-from millstream_log.wire.data import (
-    FetchPartition,
-    FetchRequest,
-    FetchTopic,
-    ProducePartition,
-    ProduceRequest,
-    ProduceTopic,
-)
-from millstream_log.wire.topics import MetadataRequest
+from millstream_log.wire.messages.fetch import FetchPartition, FetchRequest, FetchTopic
+from millstream_log.wire.messages.metadata import MetadataRequest, MetadataRequestTopic
+from millstream_log.wire.messages.produce import ProducePartition, ProduceRequest, ProduceTopic
 
 MEBIBYTE = 1 << 20
 
@@ -73,7 +67,7 @@ async def bench_append(folder: str, megabytes: int, turns: int) -> None:
     for turn in range(turns):
         place = os.path.join(folder, f"append-{turn}")
         transport = await open_transport(f"{place}?flush=os")
-        await transport.send(MetadataRequest(topics=["t"]))
+        await transport.send(MetadataRequest(topics=[MetadataRequestTopic(name="t")]))
         start = time.perf_counter()
         for _ in range(megabytes):
             await transport.send(request)

@@ -6,6 +6,7 @@ The log speaks Kafka's formats and words; the clients have aiokafka's shape.
 from . import schemes as _schemes  # lets clients open directories and memory:// logs
 from .client.admin import Admin, NewTopic
 from .client.consumer import Consumer
+from .client.listener import ConsumerRebalanceListener
 from .client.producer import Producer
 from .client.transport import open_transport
 from .errors import LogError
@@ -23,6 +24,7 @@ from .model import (
 __all__ = [
     "Producer",
     "Consumer",
+    "ConsumerRebalanceListener",
     "Admin",
     "NewTopic",
     "open_transport",

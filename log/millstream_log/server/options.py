@@ -86,8 +86,11 @@ def options_of(args: argparse.Namespace) -> Options:
             f"listen {host}:{port}: this is no loopback address, and whoever reaches it may read"
             " and write everything; add --insecure when that is meant"
         )
+    data = args.data or own["log.dirs"] or own["log.dir"] or DATA_DEFAULT
+    if "," in data and not args.data:
+        raise InvalidConfigError(f"log.dirs={data!r}: one directory holds the log; name one")
     return Options(
-        data=args.data or own["log.dirs"] or own["log.dir"] or DATA_DEFAULT,
+        data=data,
         host=host,
         port=port,
         advertised=address_of(advertise, "advertise") if advertise else None,

@@ -3,14 +3,16 @@
 Invariants: everything up to the append runs straight, while the request's bytes are still where
 they were received; only `flush="ack"` makes it wait, and then once for all partitions of the
 request. A batch of a transaction is taken only if the coordinator knows that this partition is
-part of it, whatever the version of the client.
+part of it, whatever the version of the client. What coordinators have written is theirs: only
+an administrator's tool may append to their topics.
 """
 
 from __future__ import annotations
 
 import struct
 
-from ...errors import BrokerError, ErrorCode, InvalidRecordError, LogError
+from ...errors import BrokerError, ErrorCode, InvalidRecordError, InvalidTopicError, LogError
+from ...metadata.names import INTERNAL_TOPICS
 from ...record.batch import CODEC_BITS, HEADER_BYTES, MAGIC, PREFIX_BYTES, TRANSACTIONAL_BIT
 from ...record.compress import Codec
 from ...wire.messages.produce import (
@@ -26,6 +28,7 @@ from ..partition import Partition
 
 _ALL, _NONE, _LEADER = -1, 0, 1
 _BODIES_FROM = 3
+_ADMIN_CLIENT = "__admin_client"  # the client id by which Kafka knows its own tools
 _ZSTD_FROM = 7
 _LENGTH = struct.Struct(">8xi")
 _MAGIC_AND_ATTRIBUTES = struct.Struct(">16xb4xh")
@@ -105,6 +108,9 @@ class _Appending:
         host, request = self._host, self._request
         if host.read_only:
             host.check_writable(f"append to {partition.topic_partition}")
+        topic = partition.topic_partition.topic
+        if topic in INTERNAL_TOPICS and request.peer.client_id != _ADMIN_CLIENT:
+            raise InvalidTopicError(f"cannot append to internal topic {topic}")
         wanted = partition.log.config.min_insync_replicas
         if request.acks == _ALL and wanted > 1:
             raise BrokerError(

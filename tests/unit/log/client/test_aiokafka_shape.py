@@ -25,9 +25,7 @@ NOT_HERE = {
     "ssl_context", "sasl_mechanism", "sasl_plain_password", "sasl_plain_username",
     "sasl_kerberos_service_name", "sasl_kerberos_domain_name", "sasl_oauth_token_provider",
     "enable_idempotence", "transactional_id", "transaction_timeout_ms",
-    "group_instance_id", "partition_assignment_strategy", "max_poll_interval_ms",
-    "rebalance_timeout_ms", "session_timeout_ms", "heartbeat_interval_ms", "consumer_timeout_ms",
-    "client_rack", "request_timeout_ms",
+    "consumer_timeout_ms", "client_rack", "request_timeout_ms",
 }  # fmt: skip
 
 
