@@ -17,5 +17,12 @@ async def _open_memory(url: str) -> Transport:
     return await open_memory(url)
 
 
+async def _open_kafka(url: str) -> Transport:
+    from .remote.transport import open_kafka
+
+    return await open_kafka(url)
+
+
 register_scheme("file", _open_file)
 register_scheme("memory", _open_memory)
+register_scheme("kafka", _open_kafka)

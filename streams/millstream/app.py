@@ -53,7 +53,8 @@ class App:
         commit_interval: how often outputs, state and positions are committed.
         idle_timeout: how long a silent partition holds stream time back (wall clock).
         state: ``"rocksdb"`` (on disk) or ``"memory"``; what is truth is in the changelog topic.
-        state_dir: where RocksDB keeps its files; below the log's directory by default.
+        state_dir: where RocksDB keeps its files; by default below the log's directory, and for a
+            log that is elsewhere (`kafka://`) below ./data/.state.
         codec: how values are written where a topic does not say: ``"msgpack"`` or ``"json"``.
         on_error: what happens to an event at which an operator fails, and to a result that cannot
             be encoded.

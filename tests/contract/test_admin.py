@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from body import user_topics
 
 from millstream_log import (
     Admin,
@@ -36,7 +37,7 @@ def test_a_created_topic_is_described(body: Body) -> None:
     async def scenario(url: str) -> None:
         async with Admin(url) as admin:
             (made,) = await admin.create_topics([NewTopic("t", 3, 1, {"retention.ms": "1000"})])
-            assert await admin.list_topics() == ["t"]
+            assert await user_topics(admin) == ["t"]
             (told,) = await admin.describe_topics(["t"])
             assert told == made
             assert (told.name, told.partitions, told.internal) == ("t", 3, False)
@@ -58,7 +59,7 @@ def test_a_name_is_taken_once_and_by_the_rules(body: Body) -> None:
                 await admin.create_topics([NewTopic("../x")])
             with pytest.raises(InvalidPartitionsError):
                 await admin.create_topics([NewTopic("v", 0)])
-            assert await admin.list_topics() == ["t", "u"]
+            assert await user_topics(admin) == ["t", "u"]
 
     body.run(scenario)
 
@@ -70,7 +71,7 @@ def test_a_check_alone_makes_nothing(body: Body) -> None:
         async with Admin(url) as admin:
             (told,) = await admin.create_topics([NewTopic("t", 2)], validate_only=True)
             assert told.partitions == 2
-            assert await admin.list_topics() == []
+            assert await user_topics(admin) == []
 
     body.run(scenario)
 
@@ -120,7 +121,7 @@ def test_configs_are_told_with_kafkas_defaults_and_can_be_changed(body: Body) ->
             assert before["retention.ms"].value == "604800000"
             assert before["retention.ms"].is_default
             assert before["cleanup.policy"].value == "delete"
-            await admin.alter_configs({"t": {"retention.ms": "5", "segment.bytes": "1000000"}})
+            await admin.alter_configs({"t": {"retention.ms": "5", "segment.bytes": "2000000"}})
             await admin.alter_configs({"t": {"segment.bytes": None}})
             after = (await admin.describe_configs(["t"]))["t"]
             assert (after["retention.ms"].value, after["retention.ms"].is_default) == ("5", False)
@@ -143,14 +144,15 @@ def test_configs_are_told_with_kafkas_defaults_and_can_be_changed(body: Body) ->
 def test_wrong_configs_are_refused_with_what_is_allowed(
     body: Body, configs: dict[str, str], message: str
 ) -> None:
-    """A wrong name or value changes nothing, and the message helps to mend it."""
+    """A wrong name or value changes nothing, and our message helps to mend it."""
+    said = message if body.ours else None  # Kafka has its own
 
     async def scenario(url: str) -> None:
         async with Admin(url) as admin:
-            with pytest.raises(InvalidConfigError, match=message):
+            with pytest.raises(InvalidConfigError, match=said):
                 await admin.create_topics([NewTopic("t", 1, 1, configs)])
             await admin.create_topics([NewTopic("t")])
-            with pytest.raises(InvalidConfigError, match=message):
+            with pytest.raises(InvalidConfigError, match=said):
                 await admin.alter_configs({"t": {"retention.bytes": "9", **configs}})
             assert (await admin.describe_topics(["t"]))[0].configs == {}
 

@@ -221,7 +221,7 @@ def test_a_cooperative_member_keeps_what_does_not_move(body: Body) -> None:
 
             def done() -> bool:
                 kept.append(one.assignment())
-                return shared(one, two) and log[-1][:2] == ("two", "assigned")
+                return shared(one, two) and log[-1] == ("two", "assigned", two.assignment())
 
             await until(done, one, two)
             assert {len(partitions) for partitions in kept} == {8, 4}

@@ -25,7 +25,7 @@ from millstream_log.wire.codec import reader, writer
 from millstream_log.wire.enums import ConfigSource
 from millstream_log.wire.schema import Api
 
-APIS: list[Api] = [cls.api for cls in REQUESTS.values()]  # type: ignore[attr-defined]
+APIS: list[Api] = [cls.api for cls in REQUESTS.values()]
 PEERS: dict[str, Peer] = {peer.name: peer for peer in (KafkaPython(), Kio())}
 MESSAGES = [(api, side) for api in APIS for side in ("request", "response")]
 STEPS_PER_EXAMPLE = 100  # of a simulation: random messages of each API, side and version

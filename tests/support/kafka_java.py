@@ -77,8 +77,8 @@ class Printed(NamedTuple):
 def compiled(kafka_dir: Path, classes: Path, *names: str) -> str:
     """Compile programs of ours against the jars; return a class path that has both."""
     jars = str(kafka_dir / "libs" / "*")
-    sources = [SOURCES / f"{name}.java" for name in names]
-    command = ["javac", "-cp", jars, "-d", classes, *sources]
+    sources = [str(SOURCES / f"{name}.java") for name in names]
+    command = ["javac", "-cp", jars, "-d", str(classes), *sources]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     return f"{classes}:{jars}"
@@ -88,7 +88,8 @@ class Machine:
     """A Java machine that runs Kafka's tools, one call after another."""
 
     def __init__(self, class_path: str) -> None:
-        self._command = ["java", *OPTIONS, "-cp", class_path, "Tools"]
+        opened = "--add-opens=java.base/java.lang=ALL-UNNAMED"
+        self._command = ["java", *OPTIONS, opened, "-cp", class_path, "Tools"]
         self._process: subprocess.Popen[bytes] | None = None
 
     def run(self, tool: str, arguments: list[str], stdin: str, seconds: float) -> Printed:

@@ -1,4 +1,4 @@
-"""A client that is no more than a socket and our codec: it does what a test says, right or wrong."""
+"""A client of a socket and our codec, no more: it does what a test says, right or wrong."""
 
 from __future__ import annotations
 

@@ -48,4 +48,8 @@ CONNECTION_CONFIGS = [
         "socket.request.max.bytes", _INT, 100 << 20, low=1, high=I32_MAX,
         doc="Largest request.",
     ),
+    ConfigDef(
+        "socket.request.plain.max.bytes", _INT, 4 << 20, low=1, high=I32_MAX,
+        doc="Largest request of an API that carries neither records nor assignments. Ours.",
+    ),
 ]  # fmt: skip

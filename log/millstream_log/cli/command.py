@@ -107,7 +107,7 @@ def add_log(parser: argparse.ArgumentParser, *, dest: str = "log") -> None:
         dest=dest,
         metavar="URL",
         default=argparse.SUPPRESS,
-        help=f"the log: a directory, or a URL (default: {LOG_DEFAULT})",
+        help=f"the log: a directory, or kafka://host:port (default: {LOG_DEFAULT})",
     )
 
 

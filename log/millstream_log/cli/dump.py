@@ -89,7 +89,9 @@ def segments_at(path: str | None, log: str = LOG_DEFAULT) -> list[str]:
     """
     root = directory_of(log)
     if path is None:
-        path = root or log
+        if root is None:
+            raise CommandError(f"{log} is no directory: read segments where the broker keeps them")
+        path = root
     elif not os.path.exists(path) and root is not None:
         path = os.path.join(root, path) if os.path.exists(os.path.join(root, path)) else path
     if os.path.isfile(path):

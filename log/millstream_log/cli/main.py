@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 from ..errors import LockedError, LogError
 from .command import LOG_DEFAULT, Command, CommandError, add_log, add_words
+from .configs import configs_family
 from .dump import DumpCommand
 from .groups import groups_family
 from .importer import ImportCommand
@@ -88,6 +89,7 @@ def _parse(argv: Sequence[str] | None, extra: Sequence[Command]) -> argparse.Nam
         write_word(),
         ImportCommand(),
         groups_family(),
+        configs_family(),
         ServeCommand(),
         DumpCommand(),
     ]

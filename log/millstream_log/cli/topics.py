@@ -200,13 +200,9 @@ def _partitions_of(topics: Iterable[TopicDescription]) -> list[TopicPartition]:
 
 
 async def _sizes(admin: Admin, topics: list[TopicDescription]) -> dict[TopicPartition, int]:
-    """Return sizes in bytes; those of a topic with a partition that cannot be opened may lack."""
-    found: dict[TopicPartition, int] = {}
-    for topic in topics:
-        try:
-            directories = await admin.describe_log_dirs([topic.name])
-        except UNSOUND:
-            continue
-        for sizes in directories.values():
-            found |= sizes
-    return found
+    """Return sizes in bytes; none when the log cannot measure them."""
+    try:
+        directories = await admin.describe_log_dirs([topic.name for topic in topics])
+    except UNSOUND:
+        return {}
+    return {key: size for sizes in directories.values() for key, size in sizes.items()}

@@ -26,6 +26,7 @@ from ..wire.frames import Frame, read_request, write_response
 from ..wire.inbox import Inbox
 from ..wire.messages.fetch import FetchRequest
 from ..wire.messages.produce import ProduceRequest, ProduceResponse
+from ..wire.messages.sync_group import SyncGroupRequest
 from ..wire.request import Peer
 from .outbox import Outbox, Slot
 from .straight import begin
@@ -39,6 +40,8 @@ logger = logging.getLogger(__name__)
 _TURN_SECONDS = 0.002
 """Requests of one connection begin for so long before those of the others have their turn."""
 
+_BULK = (ProduceRequest.api.key, SyncGroupRequest.api.key)
+_KEY = struct.Struct(">h")
 _REASON_MAX = 500
 """Characters of a reason that go into the log: it may quote what the peer has sent."""
 
@@ -76,7 +79,7 @@ class Connection:
     @property
     def unsent_bytes(self) -> int:
         """Return the bytes of answers that are still here."""
-        return self._outbox.unsent_bytes
+        return self._outbox.held_bytes
 
     # -- requests
 
@@ -141,11 +144,13 @@ class Connection:
         return (
             self.is_closed
             or len(self._outbox) >= self._limits.requests_in_flight_max
-            or self._outbox.unsent_bytes >= self._limits.unsent_bytes_max
+            or self._outbox.held_bytes >= self._limits.unsent_bytes_max
         )
 
     def _begin(self, data: memoryview) -> None:
         """Give one request to the broker. Raises ProtocolError."""
+        if len(data) > self._limits.plain_frame_bytes_max:
+            self._check_bulk(data)
         frame = read_request(data, REQUESTS)
         if not self.has_spoken:
             self.has_spoken = True
@@ -165,6 +170,16 @@ class Connection:
             tasks = self._parked if isinstance(request, FetchRequest) else self._running
             tasks.add(task)
             task.add_done_callback(partial(self._ended, frame, tasks))
+
+    def _check_bulk(self, data: memoryview) -> None:
+        """Refuse a large request of an API that has no use for it.
+
+        Names by the million take many times their bytes once they are objects.
+        """
+        (key,) = _KEY.unpack_from(data)
+        if key not in _BULK:
+            bound = self._limits.plain_frame_bytes_max
+            raise ProtocolError(f"a request of API key {key}, {len(data)} bytes, allowed {bound}")
 
     def _ended(
         self, frame: Frame, tasks: set[asyncio.Task[None]], task: asyncio.Task[None]
@@ -202,13 +217,16 @@ class Connection:
     def _send(self) -> None:
         if self.is_closed:
             return
+        sent, failure = 0, None
+        before = self._outbox.held_bytes
         try:
             sent = self._outbox.send()
         except OSError as error:
-            self._lose("write", error)
-            return
-        if sent:
-            self._usage.unsent_bytes -= sent
+            failure = error
+        self._usage.unsent_bytes -= before - self._outbox.held_bytes
+        if failure is not None:
+            self._lose("write", failure)
+        elif sent:
             self.last_active = self._listener.loop.time()
 
     # -- the socket
@@ -249,7 +267,7 @@ class Connection:
         self._listener.loop.remove_reader(self._sock)
         self._listener.loop.remove_writer(self._sock)
         self._sock.close()
-        self._usage.unsent_bytes -= self._outbox.unsent_bytes
+        self._usage.unsent_bytes -= self._outbox.held_bytes
         self._usage.received_bytes -= self.received_bytes
         for task in self._parked:
             task.cancel()

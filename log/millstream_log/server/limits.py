@@ -25,6 +25,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     connections_max: int  # max.connections
     connections_per_address_max: int  # max.connections.per.ip
     frame_bytes_max: int  # socket.request.max.bytes
+    plain_frame_bytes_max: int  # socket.request.plain.max.bytes
     requests_in_flight_max: int  # connection.requests.max
     unsent_bytes_max: int  # connection.unsent.bytes.max
     unsent_bytes_total_max: int  # queued.max.response.bytes
@@ -40,6 +41,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
             connections_max=number("max.connections"),
             connections_per_address_max=number("max.connections.per.ip"),
             frame_bytes_max=number("socket.request.max.bytes"),
+            plain_frame_bytes_max=number("socket.request.plain.max.bytes"),
             requests_in_flight_max=number("connection.requests.max"),
             unsent_bytes_max=number("connection.unsent.bytes.max"),
             unsent_bytes_total_max=number("queued.max.response.bytes"),

@@ -6,7 +6,8 @@
     request 4  [answer]         stays behind request 3
 
 Invariants: an answer leaves after those of all earlier requests; what the peer does not take
-stays here as views of the answers, never copied, and is counted.
+stays here as it is, never copied, and is counted whole until the last byte of it has gone: for so
+long its memory is held.
 """
 
 from __future__ import annotations
@@ -31,13 +32,14 @@ class Slot:
 class Outbox:
     """The answers of one connection that have not left yet."""
 
-    __slots__ = ("_parts", "_slots", "_sock", "unsent_bytes")
+    __slots__ = ("_begun_bytes", "_parts", "_slots", "_sock", "held_bytes")
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._slots: deque[Slot] = deque()
-        self._parts: deque[bytes | memoryview] = deque()
-        self.unsent_bytes = 0  # of answers that are there, whether it is their turn or not
+        self._parts: deque[bytes] = deque()
+        self._begun_bytes = 0  # of the first part, which the peer has taken already
+        self.held_bytes = 0  # of answers that are there, whether it is their turn or not
 
     def __len__(self) -> int:
         """Return how many requests wait for their turn to be answered."""
@@ -53,7 +55,7 @@ class Outbox:
         """Put an answer into its place; return its bytes."""
         slot.parts = parts
         size = sum(map(len, parts))
-        self.unsent_bytes += size
+        self.held_bytes += size
         return size
 
     def send(self) -> int:
@@ -67,7 +69,9 @@ class Outbox:
             parts.extend(slots.popleft().parts or ())
         total = 0
         while parts:
-            some = list(itertools.islice(parts, PARTS_MAX))
+            some: list[bytes | memoryview] = list(itertools.islice(parts, PARTS_MAX))
+            if self._begun_bytes:
+                some[0] = memoryview(some[0])[self._begun_bytes :]
             try:
                 sent = self._sock.sendmsg(some)
             except (BlockingIOError, InterruptedError):
@@ -76,7 +80,6 @@ class Outbox:
             self._drop(sent)
             if sent < sum(map(len, some)):
                 break
-        self.unsent_bytes -= total
         return total
 
     @property
@@ -86,7 +89,9 @@ class Outbox:
 
     def _drop(self, sent: int) -> None:
         parts = self._parts
+        sent += self._begun_bytes
         while parts and sent >= len(parts[0]):
-            sent -= len(parts.popleft())
-        if sent:
-            parts[0] = memoryview(parts[0])[sent:]
+            size = len(parts.popleft())
+            sent -= size
+            self.held_bytes -= size
+        self._begun_bytes = sent

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import re
 import signal
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -111,7 +112,7 @@ def store_maker(app: App) -> StoreMaker:
     """Return what opens the stores of the app's tasks."""
     if app.state == "memory" or scheme_of(app.log) == "memory":
         return memory_store
-    base = Path(app.state_dir or Path(directory_of(app.log)) / ".state") / app.name
+    base = Path(app.state_dir or _state_dir(app.log)) / app.name
 
     def on_disk(subtopology: Subtopology, partition: int) -> Store:
         if not subtopology.has_stores:
@@ -121,6 +122,14 @@ def store_maker(app: App) -> StoreMaker:
         return RocksStore(str(base / f"{subtopology.name}-{partition}"))
 
     return on_disk
+
+
+def _state_dir(log: str) -> Path:
+    """Return where the stores of a log lie: with it, or in ./data for one that is elsewhere."""
+    if scheme_of(log) == "file":
+        return Path(directory_of(log)) / ".state"
+    address = log.partition("://")[2].partition("?")[0]
+    return Path("data") / ".state" / re.sub(r"[^\w.-]", "_", address)
 
 
 def _url(app: App) -> str:

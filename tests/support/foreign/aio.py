@@ -10,8 +10,20 @@ from typing import Any, TypeVar
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+from aiokafka.errors import KafkaError
 
-from .client import EARLIEST, LATEST, SECONDS, Member, Row, Seen, ThreadMember
+from .client import (
+    EARLIEST,
+    LATEST,
+    PLAIN,
+    SECONDS,
+    Member,
+    Row,
+    Seen,
+    ThreadMember,
+    Writer,
+    Writing,
+)
 
 T = TypeVar("T")
 
@@ -22,28 +34,26 @@ class Aiokafka:
     """The client for asyncio."""
 
     name = "aiokafka"
-    codecs: tuple[str, ...] = ("none", "gzip", "snappy", "lz4", "zstd")
     sets_time = True
 
-    def write(
-        self, bootstrap: str, topic: str, rows: Sequence[Row], *, codec: str = "none", acks: int = 1
-    ) -> None:
-        """Write to partition 0."""
+    def writer(self, bootstrap: str, how: Writing = PLAIN) -> Writer:
+        """Open a producer."""
+        return _Writer(bootstrap, how)
 
-        async def main() -> None:
-            kind = None if codec == "none" else codec
-            async with producer(
-                bootstrap, compression_type=kind, acks="all" if acks == -1 else acks
-            ) as writer:
-                await send(writer, topic, rows)
-
-        run(main())
-
-    def read(self, bootstrap: str, topic: str, count: int, *, start: int = EARLIEST) -> list[Seen]:
+    def read(
+        self,
+        bootstrap: str,
+        topic: str,
+        count: int,
+        *,
+        start: int = EARLIEST,
+        committed_only: bool = False,
+    ) -> list[Seen]:
         """Read from partition 0, assigned by hand."""
 
         async def main() -> list[Seen]:
-            async with consumer(bootstrap) as reader:
+            isolation = "read_committed" if committed_only else "read_uncommitted"
+            async with consumer(bootstrap, isolation_level=isolation) as reader:
                 partition = TopicPartition(topic, 0)
                 reader.assign([partition])
                 if start == EARLIEST:
@@ -86,17 +96,11 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(asyncio.wait_for(work, 2 * SECONDS))
 
 
-@asynccontextmanager
-async def producer(bootstrap: str, **configs: Any) -> AsyncIterator[Any]:
-    """Run a producer for the time of a `with` block."""
-    writer = AIOKafkaProducer(
+def producer(bootstrap: str, **configs: Any) -> Any:
+    """Return a producer that gives up in time."""
+    return AIOKafkaProducer(
         **{"bootstrap_servers": bootstrap, "linger_ms": 20, "request_timeout_ms": 15_000, **configs}
     )
-    await writer.start()
-    try:
-        yield writer
-    finally:
-        await writer.stop()
 
 
 @asynccontextmanager
@@ -142,6 +146,54 @@ def seen(record: Any) -> Seen:
     return Seen(record.partition, record.offset, row)
 
 
+class _Writer:
+    """A producer whose loop runs while it is called."""
+
+    def __init__(self, bootstrap: str, how: Writing) -> None:
+        configs: dict[str, Any] = {"enable_idempotence": how.idempotent}
+        if how.transactional_id is not None:
+            configs = {
+                "transactional_id": how.transactional_id,
+                "transaction_timeout_ms": how.timeout_ms,
+            }
+        self._runner = asyncio.Runner()
+        self._producer: Any = self._run(self._start(bootstrap, how, configs))
+
+    @staticmethod
+    async def _start(bootstrap: str, how: Writing, configs: dict[str, Any]) -> Any:
+        made = producer(
+            bootstrap,
+            compression_type=None if how.codec == "none" else how.codec,
+            acks="all" if how.acks == -1 else how.acks,
+            **configs,
+        )
+        await made.start()
+        return made
+
+    def send(self, topic: str, rows: Sequence[Row], partition: int = 0) -> None:
+        self._run(send(self._producer, topic, rows, partition))
+
+    def close(self) -> None:
+        self._run(self._producer.stop())
+        self._runner.close()
+
+    def begin(self) -> None:
+        self._run(self._producer.begin_transaction())
+
+    def send_offset(self, group: str, topic: str, offset: int) -> None:
+        offsets = {TopicPartition(topic, 0): offset}
+        self._run(self._producer.send_offsets_to_transaction(offsets, group))
+
+    def commit(self) -> None:
+        self._run(self._producer.commit_transaction())
+
+    def abort(self) -> None:
+        self._run(self._producer.abort_transaction())
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self._runner.run(asyncio.wait_for(work, 2 * SECONDS))
+
+
 class _Member(ThreadMember):
     def consume(self) -> None:
         asyncio.run(self._consume())
@@ -157,15 +209,24 @@ class _Member(ThreadMember):
         ) as reader:
             reader.subscribe([self.topic], listener=lock)
             while not self.leaving.is_set():
-                await asyncio.sleep(0)
+                if self.full:
+                    await asyncio.sleep(0.02)
+                    continue
+                found = await reader.getmany(timeout_ms=20, max_records=1)
                 async with lock:
-                    found = {} if self.full else await reader.getmany(timeout_ms=20, max_records=1)
                     for partition, records in found.items():
                         await self._take(reader, partition, records[-1].offset)
                 self.assignment = {one.partition for one in reader.assignment()}
 
     async def _take(self, reader: Any, partition: TopicPartition, offset: int) -> None:
-        await reader.commit({partition: offset + 1})
+        while True:
+            try:
+                await reader.commit({partition: offset + 1})
+                break
+            except KafkaError as error:
+                if not error.retriable or self.leaving.is_set():
+                    raise
+                await asyncio.sleep(0.05)
         self.reads.append((partition.partition, offset))
 
 

@@ -47,20 +47,58 @@ class Member(Protocol):
         """Leave the group and wait until it has; raise what went wrong in it."""
 
 
+class Writing(NamedTuple):
+    """How a producer shall write."""
+
+    codec: str = "none"
+    acks: int = -1
+    idempotent: bool = False
+    transactional_id: str | None = None
+    timeout_ms: int = 10_000  # of a transaction
+
+
+class Writer(Protocol):
+    """A producer; the calls from `begin` on are for one with a transactional id."""
+
+    def send(self, topic: str, rows: Sequence[Row], partition: int = 0) -> None:
+        """Write, and wait for what `acks` promises."""
+
+    def close(self) -> None:
+        """End the producer, and a transaction that is open with it."""
+
+    def begin(self) -> None:
+        """Begin a transaction."""
+
+    def send_offset(self, group: str, topic: str, offset: int) -> None:
+        """Commit an offset of partition 0 for a group as part of the transaction."""
+
+    def commit(self) -> None:
+        """Commit the transaction."""
+
+    def abort(self) -> None:
+        """Abort the transaction."""
+
+
+PLAIN = Writing()
+
+
 class Client(Protocol):
     """A client library, or a program."""
 
     name: str
-    codecs: tuple[str, ...]  # which it can write
     sets_time: bool  # whether the writer may choose a record's time
 
-    def write(
-        self, bootstrap: str, topic: str, rows: Sequence[Row], *, codec: str = "none", acks: int = 1
-    ) -> None:
-        """Write to partition 0 and wait for what `acks` promises."""
+    def writer(self, bootstrap: str, how: Writing = PLAIN) -> Writer:
+        """Open a producer; one with a transactional id fences those before it."""
 
     def read(
-        self, bootstrap: str, topic: str, count: int, *, start: int = EARLIEST
+        self,
+        bootstrap: str,
+        topic: str,
+        count: int,
+        *,
+        start: int = EARLIEST,
+        committed_only: bool = False,
     ) -> list[Seen]:
         """Read `count` records of partition 0 without a group."""
 
@@ -80,12 +118,37 @@ class Client(Protocol):
         """Become a member, who takes `limit` records at most."""
 
 
-def until(met: Callable[[], object], what: str, seconds: float = SECONDS) -> None:
+def write(
+    client: Client, bootstrap: str, topic: str, rows: Sequence[Row], how: Writing = PLAIN
+) -> None:
+    """Write to partition 0 with a producer that lives for this call only."""
+    writer = client.writer(bootstrap, how)
+    try:
+        writer.send(topic, rows)
+    finally:
+        writer.close()
+
+
+def until(
+    met: Callable[[], object], what: str | Callable[[], str], seconds: float = SECONDS
+) -> None:
     """Wait for a condition; fail with what was awaited."""
     deadline = time.monotonic() + seconds
     while not met():
-        assert time.monotonic() < deadline, f"after {seconds:.0f} s still not: {what}"
+        if time.monotonic() > deadline:
+            said = what() if callable(what) else what
+            raise AssertionError(f"after {seconds:.0f} s still not: {said}")
         time.sleep(0.01)
+
+
+def until_read(member: Member, count: int) -> None:
+    """Wait until a member has read so many records; fail with what went wrong in it."""
+
+    def has_read() -> bool:
+        member.check()
+        return len(member.reads) >= count
+
+    until(has_read, lambda: f"{count} records are read: {len(member.reads)} are")
 
 
 class ThreadMember(ABC):
@@ -128,10 +191,16 @@ class ThreadMember(ABC):
         """Whether it has read all that it may."""
         return len(self.reads) >= self.limit
 
+    def wait_after(self, error: Exception, *, retriable: bool) -> None:
+        """Wait a moment after an error that will pass; raise any other, and that too at the end."""
+        if not retriable or self.leaving.is_set():
+            raise error
+        self.leaving.wait(0.05)
+
     def _run(self) -> None:
         try:
             self.consume()
-        except BaseException as error:  # noqa: BLE001 - handed to whoever asks next
+        except BaseException as error:
             self._error = error
 
     @abstractmethod

@@ -9,15 +9,35 @@ from confluent_kafka import (
     OFFSET_BEGINNING,
     OFFSET_END,
     Consumer,
+    KafkaError,
     KafkaException,
-    Message,
     Producer,
     TopicPartition,
 )
 from confluent_kafka.admin import AdminClient
 
-from .client import EARLIEST, LATEST, SECONDS, Member, Row, Seen, ThreadMember
+from .client import (
+    EARLIEST,
+    LATEST,
+    PLAIN,
+    SECONDS,
+    Member,
+    Row,
+    Seen,
+    ThreadMember,
+    Writer,
+    Writing,
+)
 
+_ISOLATION = {False: "read_uncommitted", True: "read_committed"}
+_PASSING = (  # what a commit may fail with while a broker restarts
+    KafkaError._TRANSPORT,
+    KafkaError._WAIT_COORD,
+    KafkaError._TIMED_OUT,
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+)
 _SPECIAL = {EARLIEST: OFFSET_BEGINNING, LATEST: OFFSET_END}
 
 
@@ -25,18 +45,24 @@ class Confluent:
     """The client for Python of those who make librdkafka."""
 
     name = "confluent-kafka"
-    codecs: tuple[str, ...] = ("none", "gzip", "snappy", "lz4", "zstd")
     sets_time = True
 
-    def write(
-        self, bootstrap: str, topic: str, rows: Sequence[Row], *, codec: str = "none", acks: int = 1
-    ) -> None:
-        """Write to partition 0."""
-        send(producer(bootstrap, acks=acks, **{"compression.type": codec}), topic, rows)
+    def writer(self, bootstrap: str, how: Writing = PLAIN) -> Writer:
+        """Open a producer."""
+        return _Writer(bootstrap, how)
 
-    def read(self, bootstrap: str, topic: str, count: int, *, start: int = EARLIEST) -> list[Seen]:
+    def read(
+        self,
+        bootstrap: str,
+        topic: str,
+        count: int,
+        *,
+        start: int = EARLIEST,
+        committed_only: bool = False,
+    ) -> list[Seen]:
         """Read from partition 0, assigned by hand."""
-        reader = consumer(bootstrap, f"reader of {topic}", **{"enable.auto.commit": False})
+        configs = {"enable.auto.commit": False, "isolation.level": _ISOLATION[committed_only]}
+        reader = consumer(bootstrap, f"reader of {topic}", **configs)
         reader.assign([TopicPartition(topic, 0, _SPECIAL.get(start, start))])
         try:
             return poll(reader, count)
@@ -69,7 +95,13 @@ class Confluent:
 def producer(bootstrap: str, **configs: Any) -> Producer:
     """Return a producer that gives up in time."""
     return Producer(
-        {"bootstrap.servers": bootstrap, "linger.ms": 20, "message.timeout.ms": 15_000, **configs}
+        {
+            "bootstrap.servers": bootstrap,
+            "log_level": 0,
+            "linger.ms": 20,
+            "message.timeout.ms": 15_000,
+            **configs,
+        }
     )
 
 
@@ -78,9 +110,11 @@ def consumer(bootstrap: str, group: str, **configs: Any) -> Consumer:
     return Consumer(
         {
             "bootstrap.servers": bootstrap,
+            "log_level": 0,
             "group.id": group,
             "auto.offset.reset": "earliest",
             "heartbeat.interval.ms": 100,
+            "reconnect.backoff.max.ms": 500,
             "fetch.wait.max.ms": 100,
             **configs,
         }
@@ -89,17 +123,19 @@ def consumer(bootstrap: str, group: str, **configs: Any) -> Consumer:
 
 def admin(bootstrap: str) -> AdminClient:
     """Return an admin client."""
-    return AdminClient({"bootstrap.servers": bootstrap})
+    return AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
 
 
 def send(through: Producer, topic: str, rows: Sequence[Row], partition: int = 0) -> list[int]:
     """Produce all rows; return their offsets once they are acknowledged."""
     offsets: list[int] = []
+    errors: list[Any] = []
 
-    def delivered(error: Any, message: Message) -> None:
+    def delivered(error: Any, message: Any) -> None:
         if error is not None:
-            raise KafkaException(error)
-        offsets.append(message.offset())
+            errors.append(error)
+        else:
+            offsets.append(message.offset())
 
     for row in rows:
         through.produce(
@@ -112,6 +148,8 @@ def send(through: Producer, topic: str, rows: Sequence[Row], partition: int = 0)
             headers=list(row.headers),
         )
     left = through.flush(SECONDS)
+    if errors:
+        raise KafkaException(errors[0])
     assert left == 0, f"{left} records are not delivered"
     return offsets
 
@@ -126,11 +164,50 @@ def poll(reader: Consumer, count: int) -> list[Seen]:
     return [seen(message) for message in found]
 
 
-def seen(message: Message) -> Seen:
+def seen(message: Any) -> Seen:
     """Return a record in the words of the tests."""
     headers = tuple((name, value) for name, value in message.headers() or ())
     row = Row(message.value(), message.key(), headers, message.timestamp()[1])
     return Seen(message.partition(), message.offset(), row)
+
+
+class _Writer:
+    def __init__(self, bootstrap: str, how: Writing) -> None:
+        configs: dict[str, Any] = {"compression.type": how.codec, "acks": how.acks}
+        if how.transactional_id is not None:
+            configs["transactional.id"] = how.transactional_id
+            configs["transaction.timeout.ms"] = how.timeout_ms
+            configs["message.timeout.ms"] = how.timeout_ms
+        else:
+            configs["enable.idempotence"] = how.idempotent
+        self._bootstrap = bootstrap
+        self._producer = producer(bootstrap, **configs)
+        if how.transactional_id is not None:
+            self._producer.init_transactions(SECONDS)
+
+    def send(self, topic: str, rows: Sequence[Row], partition: int = 0) -> None:
+        send(self._producer, topic, rows, partition)
+
+    def close(self) -> None:
+        pass  # it goes when nobody holds it any more
+
+    def begin(self) -> None:
+        self._producer.begin_transaction()
+
+    def send_offset(self, group: str, topic: str, offset: int) -> None:
+        reader = consumer(self._bootstrap, group)
+        try:
+            self._producer.send_offsets_to_transaction(
+                [TopicPartition(topic, 0, offset)], reader.consumer_group_metadata(), SECONDS
+            )
+        finally:
+            reader.close()
+
+    def commit(self) -> None:
+        self._producer.commit_transaction(SECONDS)
+
+    def abort(self) -> None:
+        self._producer.abort_transaction(SECONDS)
 
 
 class _Member(ThreadMember):
@@ -153,8 +230,13 @@ class _Member(ThreadMember):
         finally:
             reader.close()
 
-    def _take(self, reader: Consumer, message: Message) -> None:
+    def _take(self, reader: Consumer, message: Any) -> None:
         if message.error():
             raise KafkaException(message.error())
-        reader.commit(message, asynchronous=False)
+        while True:
+            try:
+                reader.commit(message=message, asynchronous=False)
+                break
+            except KafkaException as error:
+                self.wait_after(error, retriable=error.args[0].code() in _PASSING)
         self.reads.append((message.partition(), message.offset()))

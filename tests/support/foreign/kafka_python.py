@@ -8,8 +8,20 @@ from typing import Any
 from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+from kafka.errors import KafkaError
 
-from .client import EARLIEST, LATEST, SECONDS, Member, Row, Seen, ThreadMember
+from .client import (
+    EARLIEST,
+    LATEST,
+    PLAIN,
+    SECONDS,
+    Member,
+    Row,
+    Seen,
+    ThreadMember,
+    Writer,
+    Writing,
+)
 
 _ASSIGNORS = {"range": RangePartitionAssignor, "roundrobin": RoundRobinPartitionAssignor}
 
@@ -18,27 +30,27 @@ class KafkaPython:
     """The oldest client in plain Python."""
 
     name = "kafka-python"
-    codecs: tuple[str, ...] = ("none", "gzip", "snappy", "lz4", "zstd")
     sets_time = True
 
-    def write(
-        self, bootstrap: str, topic: str, rows: Sequence[Row], *, codec: str = "none", acks: int = 1
-    ) -> None:
-        """Write to partition 0."""
-        writer = producer(
-            bootstrap,
-            compression_type=None if codec == "none" else codec,
-            acks="all" if acks == -1 else acks,
-            enable_idempotence=False,
-        )
-        try:
-            send(writer, topic, rows)
-        finally:
-            writer.close(SECONDS)
+    def writer(self, bootstrap: str, how: Writing = PLAIN) -> Writer:
+        """Open a producer."""
+        return _Writer(bootstrap, how)
 
-    def read(self, bootstrap: str, topic: str, count: int, *, start: int = EARLIEST) -> list[Seen]:
+    def read(
+        self,
+        bootstrap: str,
+        topic: str,
+        count: int,
+        *,
+        start: int = EARLIEST,
+        committed_only: bool = False,
+    ) -> list[Seen]:
         """Read from partition 0, assigned by hand."""
-        reader = consumer(bootstrap, consumer_timeout_ms=SECONDS * 1000)
+        reader = consumer(
+            bootstrap,
+            consumer_timeout_ms=SECONDS * 1000,
+            isolation_level="read_committed" if committed_only else "read_uncommitted",
+        )
         try:
             partition = TopicPartition(topic, 0)
             reader.assign([partition])
@@ -122,6 +134,43 @@ def seen(record: Any) -> Seen:
     return Seen(record.partition, record.offset, row)
 
 
+class _Writer:
+    def __init__(self, bootstrap: str, how: Writing) -> None:
+        configs: dict[str, Any] = {"enable_idempotence": how.idempotent}
+        if how.transactional_id is not None:
+            configs = {
+                "transactional_id": how.transactional_id,
+                "transaction_timeout_ms": how.timeout_ms,
+            }
+        self._producer = producer(
+            bootstrap,
+            compression_type=None if how.codec == "none" else how.codec,
+            acks=how.acks,
+            **configs,
+        )
+        if how.transactional_id is not None:
+            self._producer.init_transactions()
+
+    def send(self, topic: str, rows: Sequence[Row], partition: int = 0) -> None:
+        send(self._producer, topic, rows, partition)
+
+    def close(self) -> None:
+        self._producer.close(SECONDS)
+
+    def begin(self) -> None:
+        self._producer.begin_transaction()
+
+    def send_offset(self, group: str, topic: str, offset: int) -> None:
+        offsets = {TopicPartition(topic, 0): OffsetAndMetadata(offset, "", -1)}
+        self._producer.send_offsets_to_transaction(offsets, group)
+
+    def commit(self) -> None:
+        self._producer.commit_transaction()
+
+    def abort(self) -> None:
+        self._producer.abort_transaction()
+
+
 class _Member(ThreadMember):
     def consume(self) -> None:
         reader = consumer(
@@ -146,5 +195,10 @@ class _Member(ThreadMember):
             reader.close()
 
     def _take(self, reader: Any, partition: TopicPartition, offset: int) -> None:
-        reader.commit({partition: OffsetAndMetadata(offset + 1, "", -1)})
+        while True:
+            try:
+                reader.commit({partition: OffsetAndMetadata(offset + 1, "", -1)})
+                break
+            except KafkaError as error:
+                self.wait_after(error, retriable=error.retriable)
         self.reads.append((partition.partition, offset))

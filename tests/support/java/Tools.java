@@ -5,29 +5,31 @@
 //         \u0004STATUS                                           a line; the tool's exit status
 //
 // Each tool has a thread of its own. Where it would end the process, its thread stops for good, so
-// that the tool sees no more of its end than it would alone; then its shutdown hooks run.
+// that the tool sees no more of its end than it would alone; then its shutdown hooks run. They are
+// taken from the runtime's own list: run with --add-opens java.base/java.lang=ALL-UNNAMED.
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.BufferedReader;
 import java.io.ByteArrayInputStream;
 import java.io.InputStreamReader;
+import java.lang.reflect.Field;
 import java.lang.reflect.InvocationTargetException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.locks.LockSupport;
 import org.apache.kafka.common.utils.Exit;
 
 public class Tools {
-    private static final List<Runnable> HOOKS = new ArrayList<>();
     private static CompletableFuture<Integer> ended = new CompletableFuture<>();
 
     public static void main(String[] unused) throws Exception {
         Exit.setExitProcedure((status, message) -> end(status));
         Exit.setHaltProcedure((status, message) -> end(status));
-        Exit.setShutdownHookAdder((name, hook) -> HOOKS.add(hook));
         BufferedReader in =
                 new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         ObjectMapper json = new ObjectMapper();
@@ -42,7 +44,8 @@ public class Tools {
 
     private static int run(JsonNode asked) throws Exception {
         ended = new CompletableFuture<>();
-        HOOKS.clear();
+        Map<Thread, Thread> hooks = hooks();
+        Set<Thread> before = Set.copyOf(hooks.keySet());
         List<String> arguments = new ArrayList<>();
         asked.get("arguments").forEach(argument -> arguments.add(argument.asText()));
         byte[] input = asked.get("input").asText().getBytes(StandardCharsets.UTF_8);
@@ -51,10 +54,21 @@ public class Tools {
         tool.setDaemon(true);
         tool.start();
         int status = ended.get();
-        for (Runnable hook : HOOKS) {
-            hook.run();
+        for (Thread hook : List.copyOf(hooks.keySet())) {
+            if (!before.contains(hook)) {
+                hooks.remove(hook);
+                hook.start();
+                hook.join();
+            }
         }
         return status;
+    }
+
+    @SuppressWarnings("unchecked")
+    private static Map<Thread, Thread> hooks() throws ReflectiveOperationException {
+        Field field = Class.forName("java.lang.ApplicationShutdownHooks").getDeclaredField("hooks");
+        field.setAccessible(true);
+        return (Map<Thread, Thread>) field.get(null);
     }
 
     private static void call(String name, List<String> arguments) {

@@ -34,6 +34,7 @@ from ...wire.messages.offset_fetch import (
 )
 from ...wire.messages.txn_offset_commit import TxnOffsetCommitTopic
 from ..host import Host
+from .bounds import check_names
 from .group_ids import check_group_id
 
 _UNKNOWN_GROUP_NAMED_FROM = 9
@@ -120,6 +121,7 @@ async def _commit(
 
 async def offset_fetch(host: Host, request: OffsetFetchRequest) -> OffsetFetchResponse:
     """Return what one group has committed, or each of several."""
+    check_names(host, request.groups)
     host.groups.refresh()
     stable = request.require_stable
     if request.groups:

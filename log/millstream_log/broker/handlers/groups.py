@@ -23,6 +23,7 @@ from ...wire.messages.find_coordinator import (
 )
 from ...wire.messages.list_groups import ListedGroup, ListGroupsRequest, ListGroupsResponse
 from ..host import Host
+from .bounds import check_names
 from .group_ids import check_group_id
 
 _GROUP, _TRANSACTION = 0, 1
@@ -34,6 +35,7 @@ _GROUP_OPERATIONS = 1 << 3 | 1 << 6 | 1 << 8  # READ, DELETE, DESCRIBE: all that
 async def find_coordinator(host: Host, request: FindCoordinatorRequest) -> FindCoordinatorResponse:
     """Name this node: there is no other."""
     keys = request.keys if request.version >= _LIST_FROM else [request.key]
+    check_names(host, keys)
     found = [_coordinator(host, request, key) for key in keys]
     if request.version >= _LIST_FROM:
         return FindCoordinatorResponse(coordinators=found)
@@ -82,6 +84,7 @@ async def list_groups(host: Host, request: ListGroupsRequest) -> ListGroupsRespo
 
 async def describe_groups(host: Host, request: DescribeGroupsRequest) -> DescribeGroupsResponse:
     """Tell the state and the members of groups."""
+    check_names(host, request.groups)
     host.groups.refresh()
     return DescribeGroupsResponse(
         groups=[_described(host, request, group_id) for group_id in request.groups]
@@ -127,6 +130,7 @@ def _described(host: Host, request: DescribeGroupsRequest, group_id: str) -> Des
 
 async def delete_groups(host: Host, request: DeleteGroupsRequest) -> DeleteGroupsResponse:
     """Forget whole groups, each by itself."""
+    check_names(host, request.groups)
     return DeleteGroupsResponse(results=[await _delete(host, group) for group in request.groups])
 
 

@@ -39,6 +39,7 @@ from ...wire.messages.list_transactions import (
 )
 from ...wire.messages.txn_offset_commit import TxnOffsetCommitRequest, TxnOffsetCommitResponse
 from ..host import Host
+from .bounds import check_names
 from .committed import asked_commits, commit_answers
 from .group_ids import check_group_id
 
@@ -197,6 +198,7 @@ async def describe_transactions(
     host: Host, request: DescribeTransactionsRequest
 ) -> DescribeTransactionsResponse:
     """Tell the state of transactional ids."""
+    check_names(host, request.transactional_ids)
     host.transactions.refresh()
     found = host.transactions.machine.describe(request.transactional_ids)
     return DescribeTransactionsResponse(transaction_states=[_described(row) for row in found])

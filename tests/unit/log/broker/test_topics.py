@@ -486,7 +486,6 @@ def test_log_dirs_tell_what_is_there_and_leave_out_what_is_not() -> None:
 
 def test_a_partition_that_cannot_be_opened_is_told_with_its_error() -> None:
     """Its topic is described and configured all the same; where it is needed its error stands."""
-
     files = with_topics("t")
 
     async def main() -> None:

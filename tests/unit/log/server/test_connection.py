@@ -1,27 +1,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import socket
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any
 
 import pytest
+from socket_pairs import VERSIONS, answer, fetched, frame, run, served, turns
 
-from millstream_log.broker.config import BrokerConfig
 from millstream_log.errors import ErrorCode, InvalidRequestError
-from millstream_log.server.connection import Connection
-from millstream_log.server.limits import Limits
-from millstream_log.server.listener import Listener
 from millstream_log.wire.frames import read_response, write_request
 from millstream_log.wire.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
 from millstream_log.wire.messages.fetch import (
-    FetchPartitionResponse,
     FetchRequest,
-    FetchResponse,
-    FetchTopicResponse,
 )
 from millstream_log.wire.messages.find_coordinator import (
     FindCoordinatorRequest,
@@ -33,145 +24,13 @@ from millstream_log.wire.messages.produce import (
     ProduceResponse,
     ProduceTopicResponse,
 )
-from millstream_log.wire.request import Request
+from millstream_log.wire.messages.sync_group import (
+    SyncGroupAssignment,
+    SyncGroupRequest,
+    SyncGroupResponse,
+)
 
-SECONDS = 10  # after which something hangs
-VERSIONS = ApiVersionsRequest(client_software_name="n", client_software_version="1")
 FETCH = FetchRequest(topics=[])
-
-Handler = Callable[[Any], Coroutine[Any, Any, Any]]
-
-
-class Host:
-    """What of a broker's host a listener touches."""
-
-    answer_bytes_allowed: Callable[[], int]
-
-
-class Broker:
-    """A broker that answers as a test says."""
-
-    def __init__(self, handler: Handler) -> None:
-        self.host = Host()
-        self.handle = handler
-
-
-class Client:
-    """The other end of a connection."""
-
-    def __init__(self, connection: Connection, sock: socket.socket) -> None:
-        self.connection = connection
-        self._sock = sock
-        self._loop = asyncio.get_running_loop()
-
-    def send(self, *frames: bytes) -> None:
-        """Send all frames in one piece."""
-        self._sock.sendall(b"".join(frames))
-
-    async def receive(self) -> memoryview | None:
-        """Return the next response, without its size; None when the broker has closed."""
-        head = await self._exactly(4)
-        if head is None:
-            return None
-        body = await self._exactly(struct.unpack(">i", head)[0])
-        assert body is not None
-        return memoryview(body)
-
-    async def correlations(self, count: int) -> list[int]:
-        """Return the correlation ids of the next responses."""
-        found: list[int] = []
-        for _ in range(count):
-            response = await self.receive()
-            assert response is not None
-            found += struct.unpack_from(">i", response)
-        return found
-
-    async def is_served(self) -> bool:
-        """Ask something; return whether an answer comes."""
-        self.send(frame(VERSIONS, 99))
-        response = await self.receive()
-        return response is not None and struct.unpack_from(">i", response) == (99,)
-
-    async def _exactly(self, size: int) -> bytes | None:
-        data = b""
-        while len(data) < size:
-            more = await asyncio.wait_for(
-                self._loop.sock_recv(self._sock, size - len(data)), SECONDS
-            )
-            if not more:
-                return None
-            data += more
-        return data
-
-
-class Served:
-    """A listener whose connections are pairs of sockets."""
-
-    def __init__(self, handler: Handler, configs: dict[str, str]) -> None:
-        limits = Limits.of(BrokerConfig(configs))
-        broker: Any = Broker(handler)
-        self.host: Host = broker.host
-        self._sockets = contextlib.ExitStack()
-        unused = self._sockets.enter_context(socket.socket(socket.AF_UNIX))
-        self.listener = Listener(broker, unused, limits, ("advertised", 9092))
-
-    def client(self) -> Client:
-        """Connect a client."""
-        ours, theirs = socket.socketpair()
-        theirs.setblocking(False)
-        self._sockets.enter_context(theirs)
-        return Client(self.listener.adopt(ours, "there"), theirs)
-
-    async def close(self) -> None:
-        """Close everything; nothing may be counted any more."""
-        await self.listener.close()
-        self._sockets.close()
-        usage = self.listener.usage
-        assert (usage.received_bytes, usage.unsent_bytes, usage.by_address) == (0, 0, {})
-
-
-@contextlib.asynccontextmanager
-async def served(handler: Handler, **configs: object) -> AsyncIterator[Served]:
-    """Serve what `handler` answers; a config's name is written with underscores."""
-    dotted = {name.replace("_", "."): str(value) for name, value in configs.items()}
-    running = Served(handler, dotted)
-    try:
-        yield running
-    finally:
-        await running.close()
-
-
-def run(main: Callable[[], Awaitable[None]]) -> None:
-    """Run a test on an event loop."""
-
-    async def bounded() -> None:
-        await asyncio.wait_for(main(), SECONDS)
-
-    asyncio.run(bounded())
-
-
-def frame(request: Request[Any], correlation: int, version: int | None = None) -> bytes:
-    """Return a request as it travels, in its newest version."""
-    if version is None:
-        version = request.api.versions.last
-    return b"".join(write_request(request, version, correlation, "c"))
-
-
-def fetched(size: int) -> FetchResponse:
-    """Return an answer with `size` bytes of records."""
-    part = FetchPartitionResponse(index=0, high_watermark=0, records=bytes(size))
-    return FetchResponse(topics=[FetchTopicResponse(partitions=[part])])
-
-
-async def turns(count: int = 20) -> None:
-    """Let the loop turn, so that all that can be done now is done."""
-    for _ in range(count):
-        await asyncio.sleep(0)
-
-
-async def answer(_: Any) -> ApiVersionsResponse:
-    """Answer at once."""
-    return ApiVersionsResponse(api_keys=[])
 
 
 # -- order
@@ -271,7 +130,7 @@ def test_acks_0_has_no_answer(code: ErrorCode, caplog: pytest.LogCaptureFixture)
 
     run(main)
     assert caplog.messages == (
-        ["closing the connection of there: Produce with acks=0: t-5: UNKNOWN_TOPIC_OR_PARTITION"]
+        ["closing the connection of there: Produce with acks=0: 't' 5: UNKNOWN_TOPIC_OR_PARTITION"]
         if code
         else []
     )
@@ -328,6 +187,35 @@ def test_a_malformed_frame_closes_its_own_connection_only(
     assert line.startswith(f"closing the connection of there: {reason}")
 
 
+@pytest.mark.parametrize("is_bulk", [False, True])
+def test_large_requests_are_for_bulk(is_bulk: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """Records and assignments may be large; a request of names alone may not."""
+
+    async def handle(_: Any) -> Any:
+        return FindCoordinatorResponse() if not is_bulk else SyncGroupResponse(assignment=b"")
+
+    async def main() -> None:
+        async with served(handle, socket_request_plain_max_bytes=1000) as running:
+            client = running.client()
+            if is_bulk:
+                parts = [SyncGroupAssignment(member_id="m", assignment=bytes(2000))]
+                client.send(
+                    frame(
+                        SyncGroupRequest(
+                            group_id="g", generation_id=1, member_id="m", assignments=parts
+                        ),
+                        1,
+                    )
+                )
+                assert await client.correlations(1) == [1]
+            else:
+                client.send(frame(FindCoordinatorRequest(keys=["k" * 2000]), 1))
+                assert await client.receive() is None
+
+    run(main)
+    assert [line.startswith("closing") for line in caplog.messages] == ([] if is_bulk else [True])
+
+
 def test_an_error_that_no_answer_can_hold_closes_with_one_line(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -370,6 +258,46 @@ def test_a_fault_of_ours_closes_and_leaves_its_traceback(
     assert first.exc_info
     assert first.message == "ApiVersions of there failed"
     assert second.message.endswith("ApiVersions version 4: ours")
+
+
+def test_the_log_shows_a_reason_in_one_line_and_not_whole(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A reason that quotes what the peer has sent can neither fill the log nor forge its lines."""
+
+    async def refuse(_: Any) -> Any:
+        raise InvalidRequestError("no\n2026 INFO all is well\x1b[2J" + "x" * 100_000)
+
+    async def main() -> None:
+        async with served(refuse) as running:
+            client = running.client()
+            client.send(frame(VERSIONS, 1))
+            assert await client.receive() is None
+
+    run(main)
+    (line,) = caplog.messages
+    assert r"no\n2026 INFO all is well\x1b[2Jxxx" in line
+    assert len(line) < 600
+
+
+def test_a_message_that_is_too_long_is_cut() -> None:
+    """An answer whose error message passes what its length field can say comes all the same."""
+    name = "é" * 16_383
+
+    async def handle(_: Any) -> Any:
+        return FindCoordinatorResponse(error_message=f"no {name}", host="h", node_id=1, port=2)
+
+    async def main() -> None:
+        async with served(handle) as running:
+            client = running.client()
+            client.send(frame(FindCoordinatorRequest(), 1, version=1))
+            response = await client.receive()
+            assert response is not None
+            _, message = read_response(response, FindCoordinatorRequest.api, 1)
+            assert message.error_message == f"no {name[:-1]}"
+            assert (message.host, message.port) == ("h", 2)
+
+    run(main)
 
 
 # -- muting

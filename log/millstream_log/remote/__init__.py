@@ -1,0 +1,1 @@
+"""The log behind a TCP port: our own broker, or Apache Kafka."""
