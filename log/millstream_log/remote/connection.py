@@ -13,6 +13,7 @@ receive buffer, once, so an answer may be kept.
 from __future__ import annotations
 
 import asyncio
+import errno
 import importlib.metadata
 import socket
 from collections import deque
@@ -92,7 +93,9 @@ class Connection(asyncio.BufferedProtocol):
         except (LogError, asyncio.CancelledError) as error:
             connection.close()
             if isinstance(error, LogError):
-                raise ConnectionLostError(f"{address} is no Kafka broker: {error}") from error
+                raise ConnectionLostError(
+                    f"{address} does not answer as a Kafka broker: {error}"
+                ) from error
             raise
         return connection
 
@@ -231,7 +234,10 @@ class Connection(asyncio.BufferedProtocol):
         self._end = error
         if self._timer is not None:
             self._timer.cancel()
-        if self._transport is not None:
+        assert self._transport is not None  # nothing is lost before it was made
+        if isinstance(error, ClosedError):
+            self._transport.close()  # what was written goes out first
+        else:
             self._transport.abort()
         waiting, self._waiting = self._waiting, deque()
         for each in waiting:
@@ -252,7 +258,8 @@ def _keep_records(answer: FetchResponse) -> None:
 
 
 def _why_unreachable(address: Address, error: OSError) -> str:
-    if isinstance(error, ConnectionRefusedError):
+    # A name with many addresses, each of which refused, is an OSError of their messages.
+    if isinstance(error, ConnectionRefusedError) or f"[Errno {errno.ECONNREFUSED}]" in str(error):
         return f"nothing listens at {address}: is `millstream serve` running?"
     if isinstance(error, socket.gaierror):
         return f"{address} cannot be reached: no host is known by the name {address.host!r}"

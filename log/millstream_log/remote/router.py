@@ -137,8 +137,8 @@ def split_partitions(request: Any, leaders: Mapping[TopicPartition, int]) -> Par
     owned: dict[int | None, set[TopicPartition]] = {}
     for key in partitions_of(request):
         owned.setdefault(leaders.get(key), set()).add(key)
-    if len(owned) == 1:
-        return {next(iter(owned)): request}
+    if len(owned) <= 1:
+        return {next(iter(owned), None): request}
     return {node: keep_partitions(request, keys) for node, keys in owned.items()}
 
 

@@ -53,6 +53,7 @@ class KafkaTransport:
     async def close(self) -> None:
         """End all connections; what waits gets a ClosedError."""
         self.brokers.close()
+        await asyncio.sleep(0)  # in which the event loop lets go of the sockets
 
     async def _send(self, request: Any) -> Any:
         kind = router.kind_of(request)

@@ -20,7 +20,7 @@ from foreign.fixtures import CLIENTS, GetClient, MakeTopic
 
 from millstream_log.testing import RunningBroker, broker
 
-TEST_SECONDS = 60
+TEST_SECONDS = 120
 
 IN_PROCESS: dict[str, Client] = {
     client.name: client

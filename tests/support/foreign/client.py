@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
-SECONDS = 15.0
+SECONDS = 30.0
 """How long a client may take for anything before it counts as hung."""
 
 EARLIEST = -2

@@ -187,7 +187,8 @@ class _Member(ThreadMember):
                 if self.full:
                     self.leaving.wait(0.05)
                     continue
-                found = reader.poll(timeout_ms=50)
+                # An assignment that comes while no poll waits for it may be lost.
+                found = reader.poll(timeout_ms=500 if self.assignment else 5000)
                 self.assignment = {one.partition for one in reader.assignment()}
                 for partition, records in found.items():
                     self._take(reader, partition, records[-1].offset)

@@ -102,7 +102,7 @@ def test_wrong_options_are_refused_and_leave_nothing_open(
 
 def test_an_unknown_scheme_is_refused() -> None:
     """The message lists the schemes that can be opened."""
-    with pytest.raises(InvalidRequestError, match="file, memory"):
+    with pytest.raises(InvalidRequestError, match="file, kafka, memory"):
         asyncio.run(open_transport("kafka9://host:1"))
 
 

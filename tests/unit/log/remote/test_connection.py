@@ -253,7 +253,7 @@ async def refused(write: Callable[[bytes], list[bytes]]) -> str:
 def test_what_is_no_broker_is_told_as_such(data: bytes, message: str) -> None:
     """Whatever listens there, the error says that it does not speak Kafka's protocol."""
     said = asyncio.run(refused(lambda _: [data]))
-    assert "is no Kafka broker" in said
+    assert "does not answer as a Kafka broker" in said
     assert message in said
 
 
@@ -273,10 +273,11 @@ def test_where_nobody_listens_the_error_says_what_to_do() -> None:
     async def scenario() -> None:
         async with ScriptedBroker() as broker:
             address = broker.address
-        with pytest.raises(ConnectionLostError) as raised:
-            await Connection.open(address, "me", SECONDS)
-        expected = f"nothing listens at {address}: is `millstream serve` running?"
-        assert str(raised.value) == expected
+        for host in ("127.0.0.1", "localhost"):  # which may stand for two addresses
+            with pytest.raises(ConnectionLostError) as raised:
+                await Connection.open(Address(host, address.port), "me", SECONDS)
+            expected = f"nothing listens at {host}:{address.port}: is `millstream serve` running?"
+            assert str(raised.value) == expected
 
     asyncio.run(scenario())
 

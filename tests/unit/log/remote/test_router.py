@@ -94,6 +94,13 @@ def test_one_leader_gets_the_request_as_it_is() -> None:
     assert part is request
 
 
+def test_a_request_for_nothing_is_answered_by_anybody() -> None:
+    """Whose answer is empty too."""
+    assert router.split_partitions(asked(), {A0: 7}) == {None: asked()}
+    empty = DescribeConfigsRequest(resources=[])
+    assert router.split_resources(empty) == {None: empty}
+
+
 def test_a_request_is_split_by_leader() -> None:
     """Each leader is asked for its own, with all else as it was; the unknown go to any."""
     parts = router.split_partitions(asked(A0, A1, B0), {A0: 1, B0: 1})

@@ -60,14 +60,13 @@ class Setting:
 
     def coordinate(self, **node_ids: int) -> None:
         """Have both brokers say who coordinates which group."""
-
-        def find(request: FindCoordinatorRequest) -> FindCoordinatorResponse:
-            node_id = node_ids[request.key]
-            address = self.cluster.brokers[node_id].address
-            return FindCoordinatorResponse(node_id=node_id, host=address.host, port=address.port)
-
         for broker in (self.one, self.two):
-            broker.on(FindCoordinatorRequest, find)
+            broker.on(FindCoordinatorRequest, lambda request: self.found(node_ids[request.key]))
+
+    def found(self, node_id: int) -> FindCoordinatorResponse:
+        """Return the answer that names this broker."""
+        address = self.cluster.brokers[node_id].address
+        return FindCoordinatorResponse(node_id=node_id, host=address.host, port=address.port)
 
 
 def run(scenario: Scenario, options: str = "") -> None:
@@ -312,11 +311,8 @@ def test_a_coordinator_that_is_not_there_yet_is_waited_for() -> None:
     """The first group of a log makes the topic that coordinators keep."""
 
     async def scenario(setting: Setting) -> None:
-        setting.coordinate(g=1)
-        later = setting.one._answers[FindCoordinatorRequest]
         not_yet = FindCoordinatorResponse(error_code=ErrorCode.COORDINATOR_NOT_AVAILABLE)
-        answers = in_turn(lambda _: not_yet, lambda _: not_yet, later)
-        setting.one.on(FindCoordinatorRequest, lambda request: answers(None)(request))
+        setting.one.on(FindCoordinatorRequest, in_turn(not_yet, not_yet, setting.found(1)))
         setting.one.on(HeartbeatRequest, HeartbeatResponse())
         await setting.transport.send(BEAT)
         assert setting.rests.seconds == [0.02, 0.04]
