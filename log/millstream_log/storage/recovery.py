@@ -25,6 +25,7 @@ from itertools import zip_longest
 from typing import NamedTuple
 
 from ..errors import CorruptRecordError
+from ..record.batch import BatchHeader
 from . import snapshots
 from .checkpoint import LEADER_EPOCHS
 from .descriptors import FilePool
@@ -298,10 +299,12 @@ def take_in(
     for segment in segments:
         if segment.next_offset <= start or segment.base_offset >= end:
             continue
-        first = segment.locate(max(start, segment.base_offset))
-        for position, header in segment.walk(first, segment.locate(end)):
-            if header.leader_epoch > epochs.latest:
-                epochs.assign(header.leader_epoch, header.base_offset)
+        first, stop = segment.locate(max(start, segment.base_offset)), segment.locate(end)
+        if first < segment.plain_bytes:
+            _note_epoch(epochs, segment.header_at(first))
+            first = segment.plain_bytes
+        for position, header in segment.walk(first, stop):
+            _note_epoch(epochs, header)
             if header.producer_id < 0:
                 continue
             marker = None
@@ -310,6 +313,11 @@ def take_in(
             aborted = producers.note(header, marker)
             if aborted is not None and aborted.last_offset >= known_to:
                 segment.note_aborted(aborted)
+
+
+def _note_epoch(epochs: LeaderEpochs, header: BatchHeader) -> None:
+    if header.leader_epoch > epochs.latest:
+        epochs.assign(header.leader_epoch, header.base_offset)
 
 
 def log_sizes(files: Files, directory: str) -> dict[str, int]:

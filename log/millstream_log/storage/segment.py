@@ -73,6 +73,7 @@ class Segment:
         "next_offset",
         "offsets",
         "path",
+        "plain_bytes",
         "pool",
         "prefix",
         "size",
@@ -88,6 +89,7 @@ class Segment:
         self.next_offset = base_offset
         self.size = 0
         self.flushed_size = 0  # below it the file is on the disk
+        self.plain_bytes = 0  # below it no batch has a producer, and all the first one's epoch
         self.offsets = OffsetIndex(base_offset, config.segment_index_bytes)
         self.times = TimeIndex(base_offset, config.segment_index_bytes)
         self.transactions: TransactionIndex | None = None  # None: nothing aborted, no file
@@ -383,13 +385,20 @@ class Segment:
         self.last_base = -1
         # What stood at `position` had an entry, unless it is the beginning.
         self.bytes_since_entry = self.entry_interval + 1 if position else 0
-        for _, header in self.walk(position, end, checked_from=checked_from):
+        self.plain_bytes = min(self.plain_bytes, position)
+        first_epoch = -1
+        for at, header in self.walk(position, end, checked_from=checked_from):
             if header.base_offset < self.next_offset:
                 raise CorruptRecordError(
                     f"{self.path} at position {self.size}: base offset {header.base_offset},"
                     f" expected {self.next_offset} or more"
                 )
             self.note(header, header.base_offset, header.max_timestamp)
+            if not at:
+                first_epoch = header.leader_epoch
+            is_plain = header.producer_id < 0 and header.leader_epoch == first_epoch
+            if is_plain and at == self.plain_bytes:
+                self.plain_bytes = self.size
 
     def close_off(self, *, sync: bool) -> None:
         """Complete the indexes of a segment that takes no more appends, and save them."""

@@ -236,6 +236,21 @@ def test_leader_epochs_come_back(place: Crashable, batch: Batch) -> None:
     assert place.open().epochs.entries() == [(0, 0), (1, 1), (2, 2)]
 
 
+@pytest.mark.parametrize("plain", [0, 1, 5])
+def test_what_follows_plain_batches_is_learned(place: Crashable, batch: Batch, plain: int) -> None:
+    """A producer and an epoch that come after batches without either are known after a crash."""
+    how = {"producer_id": 7, "producer_epoch": 0, "base_sequence": 0}
+    place.append(*"p" * plain)
+    place.log.append(batch("x", **how), now_ms=NOW)
+    place.append(*"p" * plain)
+    place.log.append(batch("y"), now_ms=NOW, leader_epoch=3)
+    place.append("z")
+    place.lose()
+    log = place.open()
+    assert log.append(batch("x", **how), now_ms=NOW).duplicate
+    assert log.epochs.entries() == [(0, 0), (3, 2 * plain + 1)]
+
+
 def test_half_done_files_are_tidied(
     place: Crashable, files: MemoryFiles, contents: Contents
 ) -> None:
