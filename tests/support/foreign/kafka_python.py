@@ -188,7 +188,7 @@ class _Member(ThreadMember):
                     self.leaving.wait(0.05)
                     continue
                 # An assignment that comes while no poll waits for it may be lost.
-                found = reader.poll(timeout_ms=500 if self.assignment else 5000)
+                found = reader.poll(timeout_ms=500 if self.assignment else 1500)
                 self.assignment = {one.partition for one in reader.assignment()}
                 for partition, records in found.items():
                     self._take(reader, partition, records[-1].offset)
