@@ -307,3 +307,21 @@ def test_a_producer_that_is_not_running_says_so(body: Body) -> None:
             await producer.send("t", b"v")
 
     body.run(scenario)
+
+
+@pytest.mark.parametrize("stored", ["uncompressed", "gzip", "snappy", "lz4", "zstd"])
+def test_a_topic_has_its_own_codec(body: Body, stored: str) -> None:
+    """Records come back whole from a topic that stores them in another codec than was sent."""
+    values = [b"value %d" % number * 20 for number in range(50)]
+
+    async def scenario(url: str) -> None:
+        async with Admin(url) as admin:
+            await admin.create_topics([NewTopic("t", topic_configs={"compression.type": stored})])
+        async with Producer(url, compression_type="gzip") as producer:
+            for value in values:
+                await producer.send("t", value, b"key", timestamp_ms=1234)
+        records = await read_all(url, "t")
+        assert [record.value for record in records] == values
+        assert {(record.key, record.timestamp) for record in records} == {(b"key", 1234)}
+
+    body.run(scenario)

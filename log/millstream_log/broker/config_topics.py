@@ -39,7 +39,7 @@ TOPIC_CONFIGS = index(
         )._replace(low=1, high=17),
         _known(
             "compression.type", _STRING, "producer",
-            "The codec that batches are stored in; they are stored as they came.",
+            "The codec that batches are stored in; producer: as they came.",
             "compression.type",
         )._replace(one_of=_CODECS),
         _known(

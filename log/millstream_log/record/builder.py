@@ -30,7 +30,8 @@ from .batch import (
     BatchRecord,
     seal,
 )
-from .compress import Codec, compress
+from .checksum import Buffer
+from .compress import Codec, compress, decompress
 from .varint import RAW, SMALL, TWO_BYTES, encode, size
 
 # With its length before it a field of n bytes takes SIZED[n]; SIZED[-1] is a null field.
@@ -140,6 +141,19 @@ def encode_records(
         count=len(records),
     )
     return _finish(header, parts, level)
+
+
+def recompress(
+    buffer: Buffer, position: int, header: BatchHeader, codec: Codec, level: int | None = None
+) -> bytearray:
+    """Return the batch at `position` with its records, which stay as they are, in another codec.
+
+    Raises CorruptRecordError when they cannot be decompressed.
+    """
+    packed = memoryview(buffer)[position + HEADER_BYTES : position + header.size]
+    records = decompress(Codec(header.attributes & CODEC_BITS), packed)
+    header = header._replace(attributes=header.attributes & ~CODEC_BITS | codec)
+    return _finish(header, [records] if records else [], level)
 
 
 class BatchBuilder:

@@ -15,7 +15,15 @@ from ..errors import (
     MessageTooLargeError,
 )
 from ..model import TimestampType
-from ..record.batch import CONTROL_BIT, BatchHeader, check, decode_columns, read_header
+from ..record import builder
+from ..record.batch import (
+    CODEC_BITS,
+    CONTROL_BIT,
+    BatchHeader,
+    check,
+    decode_columns,
+    read_header,
+)
 from .files import Buffer
 from .log_config import NEVER_MS, LogConfig
 
@@ -39,10 +47,7 @@ def admit(
     latest = now_ms + config.message_timestamp_after_max_ms
     while position < end:
         header = read_header(batches, position)
-        if header.size > config.max_message_bytes:
-            raise MessageTooLargeError(
-                f"batch of {header.size} bytes, max.message.bytes {config.max_message_bytes}"
-            )
+        _check_size(header.size, config)
         check(batches, position, header)
         if header.count != header.last_offset_delta + 1:
             raise InvalidRecordError(
@@ -90,6 +95,34 @@ def _check_keys(batches: Buffer, position: int, header: BatchHeader) -> None:
     if None in columns.keys:
         at = columns.keys.index(None)
         raise InvalidRecordError(f"record {at} of the batch has no key, and the topic is compacted")
+
+
+def recompress(
+    batches: Buffer, headers: list[BatchHeader], config: LogConfig
+) -> tuple[bytearray, list[BatchHeader]]:
+    """Return admitted batches in the codec of `compression.type`, and their headers.
+
+    Raises: CorruptRecordError; MessageTooLargeError when one has become too large.
+    """
+    out, found, position = bytearray(), [], 0
+    for header in headers:
+        whole = memoryview(batches)[position : position + header.size]
+        position += header.size
+        if header.attributes & CODEC_BITS != config.codec and not header.attributes & CONTROL_BIT:
+            whole = memoryview(
+                builder.recompress(whole, 0, header, config.codec, config.codec_level)
+            )
+            _check_size(len(whole), config)
+        found.append(read_header(whole))
+        out += whole
+    return out, found
+
+
+def _check_size(size: int, config: LogConfig) -> None:
+    if size > config.max_message_bytes:
+        raise MessageTooLargeError(
+            f"batch of {size} bytes, max.message.bytes {config.max_message_bytes}"
+        )
 
 
 def admit_replica(batches: Buffer) -> list[BatchHeader]:

@@ -11,10 +11,15 @@ from __future__ import annotations
 import msgspec
 
 from ..model import TimestampType
+from ..record.compress import Codec
 
 NEVER_MS = 2**63 - 1
 """A time that does not come: Kafka's Long.MAX_VALUE."""
 
+AS_PRODUCED = "producer"
+"""The `compression.type` of a log that stores batches as they come."""
+
+_CODEC_NAMES = {"uncompressed": "none"}
 DELETE = frozenset({"delete"})
 COMPACT = frozenset({"compact"})
 
@@ -22,8 +27,8 @@ COMPACT = frozenset({"compact"})
 class LogConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The settings of one partition log.
 
-    `compression_type`, `preallocate` and `min_insync_replicas` are carried for those who ask; the
-    log itself takes batches as they come, never preallocates, and knows of no replicas.
+    `preallocate` and `min_insync_replicas` are carried for those who ask; the log itself never
+    preallocates, and knows of no replicas.
     """
 
     segment_bytes: int = 1 << 30
@@ -44,9 +49,27 @@ class LogConfig(msgspec.Struct, frozen=True, kw_only=True):
     file_delete_delay_ms: int = 60_000
     flush_messages: int = NEVER_MS
     flush_ms: int = NEVER_MS
-    compression_type: str = "producer"
+    compression_type: str = AS_PRODUCED  # or "uncompressed", or a codec's name
+    compression_gzip_level: int = -1
+    compression_lz4_level: int = 9
+    compression_zstd_level: int = 3
     preallocate: bool = False
     min_insync_replicas: int = 1
+
+    @property
+    def codec(self) -> Codec:
+        """What batches are stored in; to be asked for only if not as their producer made them."""
+        return Codec.from_name(_CODEC_NAMES.get(self.compression_type, self.compression_type))
+
+    @property
+    def codec_level(self) -> int | None:
+        """How hard `codec` tries; None where it has no levels."""
+        levels = {
+            Codec.GZIP: self.compression_gzip_level,
+            Codec.LZ4: self.compression_lz4_level,
+            Codec.ZSTD: self.compression_zstd_level,
+        }
+        return levels.get(self.codec)
 
     @property
     def compacts(self) -> bool:

@@ -27,11 +27,11 @@ from ..errors import ClosedError, CorruptRecordError, OffsetOutOfRangeError, Sto
 from ..model import TimestampType, TopicPartition
 from ..record.batch import BatchHeader, assign, stamp_append_time
 from . import compaction, recovery, retention, snapshots
-from .admission import admit, admit_replica
+from .admission import admit, admit_replica, recompress
 from .checkpoint import LEADER_EPOCHS
 from .descriptors import FilePool
 from .files import Buffer, replace_file
-from .log_config import LogConfig
+from .log_config import AS_PRODUCED, LogConfig
 from .log_reader import LogReader, storage_errors
 from .producers import BatchMark, read_marker
 from .segment import Segment
@@ -124,9 +124,10 @@ class PartitionLog(LogReader):
     ) -> AppendResult:
         """Append whole batches as leader: check, assign offsets in place, write once.
 
-        `batches` is patched and may be used again after the call. `coordinator` lets control
-        batches in. `check_keys` refuses records without key on a compacted topic (it opens
-        the batches, so those who know that all have keys leave it out).
+        `batches` is patched (or a copy, where `compression.type` asks for another codec) and may
+        be used again after the call. `coordinator` lets control batches in. `check_keys` refuses
+        records without key on a compacted topic (it opens the batches, so those who know that
+        all have keys leave it out).
 
         Raises: CorruptRecordError, MessageTooLargeError, InvalidRecordError,
         OutOfOrderSequenceError, InvalidProducerEpochError, BrokerError (INVALID_TXN_STATE,
@@ -135,6 +136,8 @@ class PartitionLog(LogReader):
         """
         config = self.config
         headers = admit(batches, config, now_ms, control_allowed=coordinator, check_keys=check_keys)
+        if config.compression_type != AS_PRODUCED:
+            batches, headers = recompress(batches, headers, config)
         stamped = config.message_timestamp_type is TimestampType.LOG_APPEND_TIME
         with self._lock:
             self._check_writable()

@@ -117,6 +117,8 @@ def _read_partition(
             return answer
     if part.fetch_offset == end and not reading.verify:
         return answer  # the usual case of a consumer that has caught up
+    if reading.size and reading.bytes_left <= 0:
+        return answer
     bytes_max = min(part.max_bytes, reading.bytes_left)
     records = log.read(part.fetch_offset, max(bytes_max, 1), end_offset=end, verify=reading.verify)
     if reading.size and len(records) > bytes_max:

@@ -16,7 +16,15 @@ from millstream_log.errors import (
     StorageError,
 )
 from millstream_log.model import TimestampType, TopicPartition
-from millstream_log.record.batch import decode, iter_batches, read_header
+from millstream_log.record.batch import (
+    CODEC_BITS,
+    HEADER_BYTES,
+    decode,
+    iter_batches,
+    read_header,
+    seal,
+)
+from millstream_log.record.compress import Codec
 from millstream_log.storage.log_config import LogConfig
 from millstream_log.storage.log_dir import LogDir
 from millstream_log.storage.partition_log import AppendResult, PartitionLog
@@ -48,6 +56,38 @@ def test_log_append_time_is_stamped_without_opening(make_log: MakeLog, batch: Ba
     data = log.read(0, 1000, verify=True)
     assert decode(data)[0].timestamp == NOW
     assert log.offset_for_time(NOW) == (0, NOW)
+
+
+@pytest.mark.parametrize("sent", Codec)
+@pytest.mark.parametrize("kind", ["uncompressed", "gzip", "snappy", "lz4", "zstd"])
+def test_a_log_stores_its_own_codec(
+    make_log: MakeLog, batch: Batch, sent: Codec, kind: str
+) -> None:
+    """With a compression type of its own the log stores each batch in it, records unchanged."""
+    log = make_log(compression_type=kind)
+    values = ["word " * 50, "more " * 50]
+    for times in ([1000, 2000], [3000, 4000]):
+        log.append(batch(*values, times=times, codec=sent), now_ms=NOW)
+    data = log.read(0, 1 << 20)
+    headers = [header for _, header in iter_batches(data)]
+    assert [header.base_offset for header in headers] == [0, 2]
+    assert {Codec(header.attributes & CODEC_BITS) for header in headers} == {log.config.codec}
+    records = [record for at, header in iter_batches(data) for record in decode(data, at, header)]
+    assert [record.timestamp for record in records] == [1000, 2000, 3000, 4000]
+    assert [record.value for record in records] == [value.encode() for value in values] * 2
+
+
+def test_what_cannot_be_recompressed_is_refused(make_log: MakeLog, batch: Batch) -> None:
+    """Bytes that do not decompress, or grow too large by it, leave nothing behind."""
+    log = make_log(compression_type="uncompressed", max_message_bytes=300)
+    torn = batch("a" * 100, codec=Codec.GZIP)
+    torn[HEADER_BYTES + 10] ^= 0xFF
+    seal(torn, 0, len(torn))
+    with pytest.raises(CorruptRecordError):
+        log.append(torn, now_ms=NOW)
+    with pytest.raises(MessageTooLargeError, match=r"max\.message\.bytes 300"):
+        log.append(batch("a" * 1000, codec=Codec.GZIP), now_ms=NOW)
+    assert log.log_end_offset == 0
 
 
 def test_what_cannot_be_taken_is_refused_whole(make_log: MakeLog, batch: Batch) -> None:
