@@ -10,6 +10,7 @@ Source: the error table of the Kafka protocol guide.
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 
 
 class ErrorCode(enum.IntEnum):
@@ -229,13 +230,21 @@ class InvalidConfigError(BrokerError):
     code = ErrorCode.INVALID_CONFIG
 
 
-class InvalidRecordError(BrokerError):
+class RecordsRefusedError(BrokerError):
+    """A batch is refused for what some of its records are, or for what it is."""
+
+    def __init__(self, message: str, records: Sequence[int] = ()) -> None:
+        super().__init__(message)
+        self.records = records  # those at fault, by their number in the batch; none: all of it
+
+
+class InvalidRecordError(RecordsRefusedError):
     """A batch that a producer sent is not one the log may take."""
 
     code = ErrorCode.INVALID_RECORD
 
 
-class InvalidTimestampError(BrokerError):
+class InvalidTimestampError(RecordsRefusedError):
     """A record's timestamp lies too far from the log's clock."""
 
     code = ErrorCode.INVALID_TIMESTAMP

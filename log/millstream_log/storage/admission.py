@@ -8,6 +8,8 @@ Source: what Apache Kafka 4 validates on produce (docs/format.md).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..errors import (
     CorruptRecordError,
     InvalidRecordError,
@@ -60,9 +62,11 @@ def admit(
                 f"producer {header.producer_id} sends sequence {header.base_sequence}"
             )
         if create_time and header.max_timestamp > latest:
+            times = _timestamps(batches, position, header)
             raise InvalidTimestampError(
                 f"timestamp {header.max_timestamp}, at most {latest} by"
-                " message.timestamp.after.max.ms"
+                " message.timestamp.after.max.ms",
+                [at for at, time in enumerate(times) if time > latest],
             )
         if create_time and config.message_timestamp_before_max_ms != NEVER_MS:
             _check_oldest(batches, position, header, config, now_ms)
@@ -79,13 +83,18 @@ def _check_oldest(
     batches: Buffer, position: int, header: BatchHeader, config: LogConfig, now_ms: int
 ) -> None:
     """Refuse records before the bound, which the header does not tell."""
-    columns = decode_columns(batches, position, header, keys=False, values=False)
+    times = _timestamps(batches, position, header)
     earliest = now_ms - config.message_timestamp_before_max_ms
-    oldest = min(columns.timestamps)
+    oldest = min(times)
     if oldest < earliest:
         raise InvalidTimestampError(
-            f"timestamp {oldest}, at least {earliest} by message.timestamp.before.max.ms"
+            f"timestamp {oldest}, at least {earliest} by message.timestamp.before.max.ms",
+            [at for at, time in enumerate(times) if time < earliest],
         )
+
+
+def _timestamps(batches: Buffer, position: int, header: BatchHeader) -> Sequence[int]:
+    return decode_columns(batches, position, header, keys=False, values=False).timestamps
 
 
 def _check_keys(batches: Buffer, position: int, header: BatchHeader) -> None:
@@ -93,8 +102,10 @@ def _check_keys(batches: Buffer, position: int, header: BatchHeader) -> None:
         return
     columns = decode_columns(batches, position, header, values=False, timestamps=False)
     if None in columns.keys:
-        at = columns.keys.index(None)
-        raise InvalidRecordError(f"record {at} of the batch has no key, and the topic is compacted")
+        bare = [at for at, key in enumerate(columns.keys) if key is None]
+        raise InvalidRecordError(
+            f"record {bare[0]} of the batch has no key, and the topic is compacted", bare
+        )
 
 
 def recompress(

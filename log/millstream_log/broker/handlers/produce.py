@@ -11,11 +11,19 @@ from __future__ import annotations
 
 import struct
 
-from ...errors import BrokerError, ErrorCode, InvalidRecordError, InvalidTopicError, LogError
+from ...errors import (
+    BrokerError,
+    ErrorCode,
+    InvalidRecordError,
+    InvalidTopicError,
+    LogError,
+    RecordsRefusedError,
+)
 from ...metadata.names import INTERNAL_TOPICS
 from ...record.batch import CODEC_BITS, HEADER_BYTES, MAGIC, PREFIX_BYTES, TRANSACTIONAL_BIT
 from ...record.compress import Codec
 from ...wire.messages.produce import (
+    BatchIndexError,
     ProducePartition,
     ProducePartitionResponse,
     ProduceRequest,
@@ -160,8 +168,15 @@ def _check_batch(records: bytearray | memoryview, version: int) -> int:
 
 
 def _failed(part: ProducePartition, error: LogError) -> ProducePartitionResponse:
+    said = str(error)
+    refused = error.records if isinstance(error, RecordsRefusedError) else ()
     return ProducePartitionResponse(
-        index=part.index, error_code=error.code, error_message=str(error)
+        index=part.index,
+        error_code=error.code,
+        error_message=said,
+        record_errors=[
+            BatchIndexError(batch_index=at, batch_index_error_message=said) for at in refused
+        ],
     )
 
 

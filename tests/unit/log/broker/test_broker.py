@@ -299,11 +299,13 @@ def test_a_topic_that_the_disk_refuses_leaves_nothing_behind() -> None:
 
 
 def test_records_without_key_are_refused_on_a_compacted_topic() -> None:
-    """A null key cannot be compacted, so it is INVALID_RECORD there."""
+    """A null key cannot be compacted: INVALID_RECORD, and the answer says which records."""
 
     async def scenario(broker: Broker) -> None:
         await create(broker, cleanup_policy="compact")
-        assert (await produce(broker, b"v")).error_code is ErrorCode.INVALID_RECORD
+        refused = await produce(broker, b"v", b"w", b"x", keys=[b"k", None, None])
+        assert refused.error_code is ErrorCode.INVALID_RECORD
+        assert [error.batch_index for error in refused.record_errors] == [1, 2]
         assert (await produce(broker, b"v", keys=[b"k"])).error_code is ErrorCode.NONE
 
     run(scenario)

@@ -118,16 +118,18 @@ def test_old_timestamps_are_refused_when_asked(make_log: MakeLog, batch: Batch) 
     """message.timestamp.before.max.ms looks at every record, not at the header alone."""
     log = make_log(message_timestamp_before_max_ms=1000)
     log.append(batch("a", "b", times=[NOW - 1000, NOW]), now_ms=NOW)
-    with pytest.raises(InvalidTimestampError, match="timestamp 998999, at least 999000"):
+    with pytest.raises(InvalidTimestampError, match="timestamp 998999, at least 999000") as caught:
         log.append(batch("a", "b", times=[NOW, NOW - 1001]), now_ms=NOW)
+    assert caught.value.records == [1]
 
 
 def test_a_compacted_log_may_insist_on_keys(make_log: MakeLog, batch: Batch) -> None:
     """A record without key is refused when the caller asks for the check."""
     log = make_log(cleanup_policy=frozenset({"compact"}))
     log.append(batch("a", keys=["k"]), now_ms=NOW, check_keys=True)
-    with pytest.raises(InvalidRecordError, match="no key"):
-        log.append(batch("a"), now_ms=NOW, check_keys=True)
+    with pytest.raises(InvalidRecordError, match="no key") as caught:
+        log.append(batch("a", "b"), now_ms=NOW, check_keys=True)
+    assert caught.value.records == [0, 1]
 
 
 def test_a_repeated_batch_is_answered_with_its_first_offsets(
