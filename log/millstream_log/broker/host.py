@@ -2,19 +2,24 @@
 
     metadata image  ->  partitions (one PartitionLog each)  ->  __consumer_offsets  ->  groups
 
-Invariants: the metadata file is written before a topic's directories are made and before they go,
-so an open finds either what it needs to make them or leftovers that it may put aside; everything
-here runs on one event loop, and only flushing and cleaning leave it.
+Invariants: the metadata file names a topic after its directories are made and no more before they
+go, so what a crash leaves are directories of no topic; they are put aside when their name is made
+again, whatever id they bear or have lost. A topic is seen with all its partitions or not at all.
+Changes of topics go by steps, between which others may run: whoever takes them apart holds
+`changing`. Those of internal topics are one step, because the coordinators cannot wait for them.
+Everything here runs on one event loop, and only flushing and cleaning leave it.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import os
 import sys
 import uuid
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Generator, Iterable, Mapping
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -55,6 +60,10 @@ logger = logging.getLogger(__name__)
 PRODUCER_IDS_BLOCK = 1000
 """Producer ids that are reserved on the disk at once."""
 
+T = TypeVar("T")
+Steps = Generator[None, None, T]
+"""A change that may be left alone for a while between its steps; it returns a T."""
+
 
 class Host:
     """Partitions and topics of one node."""
@@ -78,6 +87,7 @@ class Host:
         self.purgatory = Purgatory()
         self.read_only = read_only
         self.closing = False
+        self.changing = asyncio.Lock()  # held while a topic is made, grown or deleted by steps
         self.answer_bytes_allowed: Callable[[], int] = lambda: sys.maxsize  # a listener has less
         self.path = log_dir.path
         self.log_dirs = os.path.abspath(log_dir.path)  # as clients are told
@@ -140,7 +150,7 @@ class Host:
         configs: Mapping[str, str | None],
         *,
         validate_only: bool = False,
-    ) -> TopicImage:
+    ) -> Steps[TopicImage]:
         """Create a topic, or (`validate_only`) say what would be created; -1 is the default."""
         self.check_new_topic(name)
         count = self.config.get_int("num.partitions") if partitions == -1 else partitions
@@ -152,14 +162,8 @@ class Host:
             configs=check_topic_configs(configs),
         )
         if not validate_only:
-            before = self.image
-            self._save(before.with_topic(topic))
-            try:
-                self._host_topic(topic)
-            except LogError:  # a topic without its logs would be worse than none
-                self._drop_partitions(topic)
-                self._save(before)
-                raise
+            yield from self._make(topic, range(count))
+            self._adopt_topic(topic)
         return topic
 
     def check_new_topic(self, name: str) -> None:
@@ -172,7 +176,7 @@ class Host:
             raise InvalidRequestError(f"topic {name!r} is no topic of clients")
         check_collision(name, self.image.topics)
 
-    def grow_topic(self, name: str, count: int, *, validate_only: bool = False) -> None:
+    def grow_topic(self, name: str, count: int, *, validate_only: bool = False) -> Steps[None]:
         """Raise a topic to `count` partitions in all."""
         self.check_writable(f"add partitions to {name!r}")
         topic = self.topic(name)
@@ -182,9 +186,10 @@ class Host:
             )
         self._check_count(name, count, count - topic.partitions)
         if not validate_only:
-            grown = msgspec.structs.replace(topic, partitions=count)
-            self._save(self.image.with_topic(grown))
-            self._host_topic(grown)
+            yield from self._make(topic, range(topic.partitions, count))
+            grown = msgspec.structs.replace(self.topic(name), partitions=count)
+            self._adopt_topic(grown)
+            self._configure_logs(grown)  # they may have changed meanwhile
 
     def configure_topic(
         self, name: str, configs: Mapping[str, str], *, validate_only: bool = False
@@ -218,16 +223,16 @@ class Host:
             if (topic.name, index) in self.partitions:
                 self.log_dir.configure(TopicPartition(topic.name, index), config)
 
-    def delete_topic(self, name: str) -> TopicImage:
+    def delete_topic(self, name: str) -> Steps[TopicImage]:
         """Delete a topic, its records, and what groups have committed on it."""
         self.check_writable(f"delete topic {name!r}")
         topic = self.topic(name)
         self._save(self.image.without_topic(name))
-        self._drop_partitions(topic)
+        yield from self._drop(self._leave_partitions(topic))
         self.on_topics_deleted([name])
         return topic
 
-    def auto_create(self, name: str) -> TopicImage:
+    def auto_create(self, name: str) -> Steps[TopicImage]:
         """Create a topic because somebody asked for it, if the config and the name allow."""
         check_name(name)
         may_create = not self.read_only and self.config.get("auto.create.topics.enable")
@@ -235,7 +240,7 @@ class Host:
             raise UnknownTopicOrPartitionError(f"no topic {name!r}")
         if name in INTERNAL_TOPICS:
             return self.internal_topic(name)
-        return self.create_topic(name, -1, {})
+        return (yield from self.create_topic(name, -1, {}))
 
     def internal_topic(self, name: str) -> TopicImage:
         """Return a topic of the coordinators, which is created as its configs say."""
@@ -243,14 +248,16 @@ class Host:
         if found is not None:
             return found
         configs = "offsets.topic" if name == OFFSETS_TOPIC else "transaction.state.log"
-        return self.create_topic(
-            name,
-            self.config.get_int(f"{configs}.num.partitions"),
-            {
-                "cleanup.policy": "compact",
-                "compression.type": "producer",
-                "segment.bytes": str(self.config.get_int(f"{configs}.segment.bytes")),
-            },
+        return in_one_go(
+            self.create_topic(
+                name,
+                self.config.get_int(f"{configs}.num.partitions"),
+                {
+                    "cleanup.policy": "compact",
+                    "compression.type": "producer",
+                    "segment.bytes": str(self.config.get_int(f"{configs}.segment.bytes")),
+                },
+            )
         )
 
     def new_producer_id(self) -> int:
@@ -310,13 +317,59 @@ class Host:
             log = self.log_dir.create(key, topic_id, config)
         self.partitions[key] = Partition(log, self.flusher, self.purgatory)
 
-    def _drop_partitions(self, topic: TopicImage) -> None:
+    def _make(self, topic: TopicImage, indexes: Iterable[int]) -> Steps[None]:
+        """Make the logs of partitions that no topic has yet; all of them or none."""
+        config = self.config.log_config(topic.configs)
+        keys = [TopicPartition(topic.name, index) for index in indexes]
+        try:
+            for key in keys:
+                if key in self.log_dir.partitions or key in self.log_dir.failed:
+                    logger.warning("putting aside %s: it belongs to no topic", key)
+                    self.log_dir.delete(key)
+                self.log_dir.create(key, topic.topic_id, config, sync=False)
+                if topic.name not in INTERNAL_TOPICS:
+                    yield
+            self.log_dir.sync()
+        except LogError:
+            self._unmake(keys)
+            raise
+        if topic.name not in INTERNAL_TOPICS:
+            yield
+
+    def _unmake(self, keys: Iterable[TopicPartition]) -> None:
+        for key in keys:
+            if key in self.log_dir.partitions:
+                with contextlib.suppress(LogError):  # what stays is put aside when it is in the way
+                    self.log_dir.delete(key, sync=False)
+
+    def _adopt_topic(self, topic: TopicImage) -> None:
+        """Let everybody see a topic whose logs are made."""
+        try:
+            self._save(self.image.with_topic(topic))
+        except LogError:
+            keys = [TopicPartition(topic.name, index) for index in range(topic.partitions)]
+            self._unmake(key for key in keys if tuple(key) not in self.partitions)
+            raise
+        self._host_topic(topic)
+
+    def _leave_partitions(self, topic: TopicImage) -> list[TopicPartition]:
+        """Host the partitions of a topic no more; return those that had a log."""
+        left = []
         for index in range(topic.partitions):
             partition = self.partitions.pop((topic.name, index), None)
             if partition is not None:
+                left.append(partition.topic_partition)
                 self.flusher.forget(partition)
-                self.log_dir.delete(partition.topic_partition)
                 self.purgatory.notify(partition.topic_partition)
+        return left
+
+    def _drop(self, keys: Iterable[TopicPartition]) -> Steps[None]:
+        """Delete logs that are hosted no more."""
+        for key in keys:
+            self.log_dir.delete(key, sync=False)
+            if key.topic not in INTERNAL_TOPICS:
+                yield
+        self.log_dir.sync()
 
     def _save(self, image: MetadataImage) -> None:
         self._store.save(image)
@@ -346,6 +399,16 @@ class Host:
         return UnknownTopicOrPartitionError(
             f"topic {topic!r} has no partition {index}, it has {held.partitions}"
         )
+
+
+def in_one_go(steps: Steps[T]) -> T:
+    """Take all steps of a change; return its result."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            result: T = done.value
+            return result
 
 
 def _names_of(image: MetadataImage) -> dict[str, str]:

@@ -12,6 +12,8 @@ Invariants:
     A recovery point on the disk never lies above what was synced.
     A partition that cannot be opened stands in `failed`; the others go on.
     A reader takes no lock and changes nothing.
+    What `create` and `delete` do with `sync=False` may be undone by a crash until `sync`; a
+    partition.metadata may come out lost or torn even then, and reads as no topic id.
 Source: the data directory of Apache Kafka 4.
 """
 
@@ -217,11 +219,17 @@ class LogDir:
     # -- partitions
 
     def create(
-        self, topic_partition: TopicPartition, topic_id: str, config: LogConfig
+        self,
+        topic_partition: TopicPartition,
+        topic_id: str,
+        config: LogConfig,
+        *,
+        sync: bool = True,
     ) -> PartitionLog:
         """Make an empty partition log; one that exists is returned as it is.
 
-        `topic_id` is 32 hex digits. Raises StorageError.
+        `topic_id` is 32 hex digits. Without `sync` the caller calls `sync` afterwards, once
+        for many. Raises StorageError.
         """
         found = self.partitions.get(topic_partition)
         if found is not None:
@@ -233,15 +241,19 @@ class LogDir:
             self.files.make_dir(directory)
             path = os.path.join(directory, text.PARTITION_METADATA)
             if topic_id:
-                replace_file(self.files, path, text.encode_topic_id(topic_id))
+                replace_file(self.files, path, text.encode_topic_id(topic_id), sync=sync)
             log = self._open_partition(topic_partition, 0, 0, topic_id, config)
-            self.files.sync_dir(self.path)
+            if sync:
+                self.files.sync_dir(self.path)
         except OSError as error:
             raise StorageError(f"create {directory}: {error}") from error
         return log
 
-    def delete(self, topic_partition: TopicPartition) -> None:
-        """Close the partition and mark its directory for removal. Raises StorageError."""
+    def delete(self, topic_partition: TopicPartition, *, sync: bool = True) -> None:
+        """Close the partition and mark its directory for removal. Raises StorageError.
+
+        Without `sync` the caller calls `sync` afterwards, once for many.
+        """
         log = self.partitions.pop(topic_partition, None)
         self.failed.pop(topic_partition, None)
         delay = LogConfig().file_delete_delay_ms if log is None else log.config.file_delete_delay_ms
@@ -252,12 +264,20 @@ class LogDir:
         doomed = os.path.join(self.path, str(topic_partition)[: _NAME_BYTES_MAX - len(mark)] + mark)
         try:
             self.files.rename(directory, doomed)
-            self.files.sync_dir(self.path)
+            if sync:
+                self.files.sync_dir(self.path)
         except FileNotFoundError:
             return
         except OSError as error:
             raise StorageError(f"delete {directory}: {error}") from error
         self._doomed.append((self.clock.now_ms() + delay, doomed))
+
+    def sync(self) -> None:
+        """Return when what was created and deleted is on the disk. Raises StorageError."""
+        try:
+            self.files.sync_dir(self.path)
+        except OSError as error:
+            raise StorageError(f"sync {self.path}: {error}") from error
 
     def configure(self, topic_partition: TopicPartition, config: LogConfig) -> None:
         """Give a partition a new config, in force from the next call on."""

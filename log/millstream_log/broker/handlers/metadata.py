@@ -6,7 +6,8 @@ old clients would ask in a loop.
 
 from __future__ import annotations
 
-from ...errors import InvalidRequestError, LogError
+from ...errors import InvalidRequestError, LogError, UnknownTopicOrPartitionError
+from ...metadata.image import TopicImage
 from ...metadata.names import INTERNAL_TOPICS, check_name
 from ...wire.messages.metadata import (
     OPERATIONS_UNKNOWN,
@@ -18,6 +19,7 @@ from ...wire.messages.metadata import (
     MetadataTopic,
 )
 from ..host import Host
+from ..turns import Turns
 from .bounds import check_names
 from .operations import CLUSTER_OPERATIONS, TOPIC_OPERATIONS
 
@@ -29,8 +31,9 @@ async def metadata(host: Host, request: MetadataRequest) -> MetadataResponse:
     if host.read_only:
         host.refresh_topics()
     node, peer = host.image.node_id, request.peer
+    turns = Turns(host)
     return MetadataResponse(
-        topics=[_describe(host, request, topic) for topic in _wanted(host, request)],
+        topics=[await _describe(host, request, topic, turns) for topic in _wanted(host, request)],
         brokers=[MetadataBroker(node_id=node, host=peer.broker_host, port=peer.broker_port)],
         cluster_id=host.image.cluster_id,
         controller_id=node,
@@ -53,7 +56,9 @@ def _wanted(host: Host, request: MetadataRequest) -> list[MetadataRequestTopic]:
     return list({topic.name: topic for topic in wanted}.values())
 
 
-def _describe(host: Host, request: MetadataRequest, wanted: MetadataRequestTopic) -> MetadataTopic:
+async def _describe(
+    host: Host, request: MetadataRequest, wanted: MetadataRequestTopic, turns: Turns
+) -> MetadataTopic:
     by_id = request.version >= _IDS_FROM and wanted.topic_id != ""
     answer = MetadataTopic(
         name=None if by_id else wanted.name or "",
@@ -68,8 +73,9 @@ def _describe(host: Host, request: MetadataRequest, wanted: MetadataRequestTopic
         name = answer.name = _name(host, request, wanted)
         topic = host.image.topics.get(name)
         if topic is None:
-            may_create = request.allow_auto_topic_creation
-            topic = host.auto_create(name) if may_create else host.topic(check_name(name))
+            if not request.allow_auto_topic_creation:
+                raise UnknownTopicOrPartitionError(f"no topic {check_name(name)!r}")
+            topic = await _auto_create(host, name, turns)
     except LogError as error:
         answer.error_code = error.code
         answer.error_message = str(error)
@@ -88,6 +94,13 @@ def _describe(host: Host, request: MetadataRequest, wanted: MetadataRequestTopic
         for index in range(topic.partitions)
     ]
     return answer
+
+
+async def _auto_create(host: Host, name: str, turns: Turns) -> TopicImage:
+    """Create a topic, unless another request did while this one waited for it."""
+    async with host.changing:
+        found = host.image.topics.get(name)
+        return await turns.take(host.auto_create(name)) if found is None else found
 
 
 def _name(host: Host, request: MetadataRequest, wanted: MetadataRequestTopic) -> str:

@@ -1,7 +1,8 @@
 """CreateTopics, DeleteTopics, CreatePartitions (keys 19, 20, 37).
 
 Invariants: each topic fares by itself, so that one failure does not hold up the others; one that
-stands in a request twice is refused, and is one line of the answer.
+stands in a request twice is refused, and is one line of the answer; a request that names many
+or asks for many partitions gives way to others, and no two change topics at the same moment.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ from ...wire.messages.delete_topics import (
     DeleteTopicState,
 )
 from ..host import Host
+from ..turns import Turns
 from .bounds import check_names
 from .reassignment import check_replicas
 
@@ -54,13 +56,17 @@ async def create_topics(host: Host, request: CreateTopicsRequest) -> CreateTopic
     """Create topics, or say what would be created."""
     times = Counter(topic.name for topic in request.topics)
     once = {topic.name: topic for topic in request.topics}
-    return CreateTopicsResponse(
-        topics=[_create(host, request, topic, times[name]) for name, topic in once.items()]
-    )
+    turns = Turns(host)
+    topics = []
+    for name, topic in once.items():
+        async with host.changing:
+            topics.append(await _create(host, request, topic, times[name], turns))
+        await turns.give_way()
+    return CreateTopicsResponse(topics=topics)
 
 
-def _create(
-    host: Host, request: CreateTopicsRequest, wanted: CreatableTopic, times: int
+async def _create(
+    host: Host, request: CreateTopicsRequest, wanted: CreatableTopic, times: int, turns: Turns
 ) -> CreatableTopicResult:
     try:
         check_names(host, request.topics)
@@ -68,8 +74,8 @@ def _create(
         host.check_new_topic(wanted.name)
         partitions = _partitions(host, wanted)
         configs = {config.name: _text(config.name, config.value) for config in wanted.configs}
-        topic = host.create_topic(
-            wanted.name, partitions, configs, validate_only=request.validate_only
+        topic = await turns.take(
+            host.create_topic(wanted.name, partitions, configs, validate_only=request.validate_only)
         )
     except LogError as error:
         return CreatableTopicResult(
@@ -141,11 +147,14 @@ async def delete_topics(host: Host, request: DeleteTopicsRequest) -> DeleteTopic
     topics = [_known(host, topic) for topic in wanted]
     times = Counter(topics)
     answered: set[tuple[str | None, str]] = set()
+    turns = Turns(host)
     results = []
     for asked, topic in zip(wanted, topics, strict=True):
         if topic not in answered or not any(topic):
             answered.add(topic)
-            results.append(_delete(host, request, asked, times[topic]))
+            async with host.changing:
+                results.append(await _delete(host, request, asked, times[topic], turns))
+            await turns.give_way()
     return DeleteTopicsResponse(topics=results)
 
 
@@ -157,8 +166,8 @@ def _known(host: Host, wanted: DeleteTopicState) -> tuple[str | None, str]:
     return wanted.name, wanted.topic_id
 
 
-def _delete(
-    host: Host, request: DeleteTopicsRequest, wanted: DeleteTopicState, times: int
+async def _delete(
+    host: Host, request: DeleteTopicsRequest, wanted: DeleteTopicState, times: int, turns: Turns
 ) -> DeletableTopicResult:
     try:
         check_names(host, request.topics)
@@ -167,7 +176,8 @@ def _delete(
         if (wanted.name is None) is not bool(wanted.topic_id):
             raise InvalidRequestError("give either the name of a topic or its id")
         _check_once(wanted.name or wanted.topic_id, times)
-        topic = host.delete_topic(host.topic_name(wanted.name or "", wanted.topic_id))
+        name = host.topic_name(wanted.name or "", wanted.topic_id)
+        topic = await turns.take(host.delete_topic(name))
     except LogError as error:
         return DeletableTopicResult(
             name=wanted.name,
@@ -197,13 +207,21 @@ async def create_partitions(
     """Add partitions to topics, or say whether that could be done."""
     times = Counter(topic.name for topic in request.topics)
     once = {topic.name: topic for topic in request.topics}
-    return CreatePartitionsResponse(
-        topics=[_grow(host, request, topic, times[name]) for name, topic in once.items()]
-    )
+    turns = Turns(host)
+    topics = []
+    for name, topic in once.items():
+        async with host.changing:
+            topics.append(await _grow(host, request, topic, times[name], turns))
+        await turns.give_way()
+    return CreatePartitionsResponse(topics=topics)
 
 
-def _grow(
-    host: Host, request: CreatePartitionsRequest, wanted: CreatePartitionsTopic, times: int
+async def _grow(
+    host: Host,
+    request: CreatePartitionsRequest,
+    wanted: CreatePartitionsTopic,
+    times: int,
+    turns: Turns,
 ) -> CreatePartitionsResult:
     try:
         check_names(host, request.topics)
@@ -211,7 +229,9 @@ def _grow(
         added = wanted.count - host.topic(wanted.name).partitions
         if added > 0 and wanted.assignments is not None:
             _check_assignments(host, [part.broker_ids for part in wanted.assignments], added)
-        host.grow_topic(wanted.name, wanted.count, validate_only=request.validate_only)
+        await turns.take(
+            host.grow_topic(wanted.name, wanted.count, validate_only=request.validate_only)
+        )
     except LogError as error:
         return CreatePartitionsResult(
             name=wanted.name, error_code=error.code, error_message=str(error)
