@@ -70,8 +70,9 @@ class Partition:
 class Client:
     """A producer, which may be slow, forgetful or wrong."""
 
-    def __init__(self, world: World, transactional_id: str) -> None:
+    def __init__(self, world: World, transactional_id: str, version: int) -> None:
         self.world = world
+        self.version = version  # of the transactions that it knows
         self.transactional_id = transactional_id
         self.producer = NOBODY
         self.transaction = Transaction()
@@ -139,6 +140,7 @@ class Client:
                 self.transactional_id,
                 *self.producer,
                 partitions,
+                version=self.version,
                 ticket=ticket,
                 now_ms=world.now_ms,
             ),
@@ -165,12 +167,36 @@ class Client:
     def end(self, commit: bool) -> None:
         """Ask for the end of the transaction."""
         world = self.world
+        if self.version == 2:
+            self.ask(
+                lambda ticket: world.machine.end_and_bump(
+                    self.transactional_id,
+                    *self.producer,
+                    commit,
+                    new_producer_id=next(world.producer_ids),
+                    ticket=ticket,
+                    now_ms=world.now_ms,
+                ),
+                lambda reply: self.ended_and_bumped(commit, reply),
+            )
+            return
         self.ask(
             lambda ticket: world.machine.end_txn(
                 self.transactional_id, *self.producer, commit, ticket=ticket, now_ms=world.now_ms
             ),
             lambda error: self.ended(commit, error),
         )
+
+    def ended_and_bumped(self, commit: bool, reply: InitReply) -> None:
+        """Take in who one is from now on."""
+        if reply.error is ErrorCode.NONE:
+            before = self.producer
+            self.producer = Producer(reply.producer_id, reply.producer_epoch)
+            assert self.world.given.setdefault(self.producer, self) is self, "two with one epoch"
+            assert self.producer in (before.bumped(), Producer(self.producer.producer_id, 0))
+            self.world.seen["bumped"] += 1
+            self.world.seen["went on as new"] += self.producer.epoch == 0
+        self.ended(commit, reply.error)
 
     def ended(self, commit: bool, error: ErrorCode) -> None:
         """Take in how it ended: that is so in every partition."""
@@ -237,7 +263,8 @@ class World:
         self.partitions = {partition: Partition() for partition in PARTITIONS}
         self.log: list[LogRecord] = []
         self.states: dict[str, State] = {}  # as the log says
-        self.clients = [Client(self, name) for name in CLIENTS]
+        # Of the clients of one id, one may be older than the other.
+        self.clients = [Client(self, name, self.chance.choice([0, 2])) for name in CLIENTS]
         self.begin()
 
     def begin(self) -> None:
@@ -396,6 +423,7 @@ def test_some_short_lives_see_everything() -> None:
     seen = sum((lived(seed, 4000) for seed in range(15)), collections.Counter())
     for what in (
         "initialised",
+        "bumped",
         "written",
         "committed",
         "aborted",

@@ -9,9 +9,11 @@
     markers t                         the markers get written, and the coordinator is told
 
 A client remembers the producer that it was made; `as=1000/0` says another. `held` in an `init`
-says what the client has been so far. New producer ids are 1000, 1001, ... in the order of the
-`init` steps; `epoch` lets one come to an epoch. Between `hold` and `release` records are on their
-way. A line that begins with `#` is a comment; `""` is an empty name. `settings` in the first step
+says what the client has been so far. `add`, `commit` and `abort` with `v2` are those of
+transactions of version 2; who ends one is told which producer it goes on as. New producer ids are
+1000, 1001, ... in the order of the steps that may need one; `epoch` lets one come to an epoch.
+Between `hold` and `release` records are on their way. A line that begins with `#` is a
+comment; `""` is an empty name. `settings` in the first step
 makes the configuration.
 
 Record the effects anew, and read what has changed before you keep it:
@@ -21,6 +23,7 @@ Record the effects anew, and read what has changed before you keep it:
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -173,7 +176,8 @@ class Scenario:
             self.shell.machine.add_partitions(
                 transactional_id,
                 *self.producer(client, producer),
-                [partition(word) for word in words],
+                [partition(word) for word in words if word != "v2"],
+                version=2 if "v2" in words else 0,
                 ticket=self.ticket("add", client),
                 now_ms=self.now_ms,
             )
@@ -191,13 +195,15 @@ class Scenario:
             )
         )
 
-    def do_commit(self, transactional_id: str, client: str, producer: str = "") -> None:
+    def do_commit(
+        self, transactional_id: str, client: str, *words: str, producer: str = ""
+    ) -> None:
         """EndTxn that commits."""
-        self.end(transactional_id, client, producer, "commit")
+        self.end(transactional_id, client, producer, "commit", words)
 
-    def do_abort(self, transactional_id: str, client: str, producer: str = "") -> None:
+    def do_abort(self, transactional_id: str, client: str, *words: str, producer: str = "") -> None:
         """EndTxn that aborts."""
-        self.end(transactional_id, client, producer, "abort")
+        self.end(transactional_id, client, producer, "abort", words)
 
     def do_verify(
         self, transactional_id: str, client: str, *words: str, producer: str = ""
@@ -267,10 +273,20 @@ class Scenario:
             self.effects[seen:] = [stamp + effect for effect in self.effects[seen:]]
         self.now_ms = until_ms
 
-    def end(self, transactional_id: str, client: str, producer: str, verb: str) -> None:
+    def end(
+        self, transactional_id: str, client: str, producer: str, verb: str, words: tuple[str, ...]
+    ) -> None:
         """EndTxn."""
+        machine = self.shell.machine
+        ends: Callable[..., TxnOutcome] = machine.end_txn
+        if words == ("v2",):
+            new_producer_id = -1
+            if machine.needs_producer_id(transactional_id):
+                new_producer_id = self.next_producer_id
+                self.next_producer_id += 1
+            ends = functools.partial(machine.end_and_bump, new_producer_id=new_producer_id)
         self.shell.run(
-            self.shell.machine.end_txn(
+            ends(
                 transactional_id,
                 *self.producer(client, producer),
                 verb == "commit",

@@ -106,15 +106,7 @@ class Shell(Generic[M]):
             LogError: nothing was appended, and the machine had nothing to say to it; or what was
                 appended did not reach the disk, and whoever was to be answered is told that.
         """
-        written: list[Partition] = []
-        if outcome.records:
-            try:
-                written = self._write(outcome)
-            except LogError as error:
-                if outcome.on_failure is None:
-                    raise
-                logger.warning("cannot write to %s: %s", self._topic, error)
-                outcome = outcome.on_failure(error.code)
+        outcome, written = self._try_to_write(outcome)
         if written and self._host.flusher.must_wait:
             try:
                 for partition in written:
@@ -128,6 +120,18 @@ class Shell(Generic[M]):
                 waiting.set_result(reply)
         self._arm()
         return outcome
+
+    def _try_to_write(self, outcome: Outcome) -> tuple[Outcome, list[Partition]]:
+        """Append and replay; return what came of it, and what to wait for."""
+        if not outcome.records:
+            return outcome, []
+        try:
+            return outcome, self._write(outcome)
+        except LogError as error:
+            if outcome.on_failure is None:
+                raise
+            logger.warning("cannot write to %s: %s", self._topic, error)
+            return outcome.on_failure(error.code), []
 
     def _fail(self, outcome: Outcome, error: LogError) -> None:
         for ticket, _ in outcome.replies:

@@ -4,6 +4,8 @@
 
 Invariants: a marker that cannot be written is tried again until it is there, or its partition is
 gone; the groups hear of a marker in `__consumer_offsets` in the step in which it is appended.
+
+Source: KIP-890 for partitions that are taken in with what is written to them.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from ..errors import BrokerError, LogError
+from ..errors import BrokerError, ErrorCode, LogError
 from ..machine import Outcome
 from ..metadata.names import OFFSETS_TOPIC, TRANSACTIONS_TOPIC
 from ..model import TopicPartition
@@ -25,6 +27,8 @@ from .shell import Shell
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1.0
+_NO_TICKET = 0  # nobody waits under it: the shell counts from 1
+_VERSION = 2  # of a transaction whose client names no partitions
 
 
 class TransactionShell(Shell[TransactionCoordinator]):
@@ -32,6 +36,24 @@ class TransactionShell(Shell[TransactionCoordinator]):
 
     def __init__(self, host: Host, machine: TransactionCoordinator) -> None:
         super().__init__(host, TRANSACTIONS_TOPIC, machine)
+
+    def add_straight(
+        self, transactional_id: str, producer_id: int, producer_epoch: int, key: TopicPartition
+    ) -> tuple[ErrorCode, list[Partition]]:
+        """Take a partition into a transaction in this very step; return what to wait for."""
+        outcome = self.machine.add_partitions(
+            transactional_id,
+            producer_id,
+            producer_epoch,
+            (key,),
+            version=_VERSION,
+            ticket=_NO_TICKET,
+            now_ms=self._host.clock.now_ms(),
+        )
+        done, written = self._try_to_write(outcome)
+        self._arm()
+        ((_, code),) = done.replies
+        return code, written
 
     async def carry_out(self, outcome: Outcome) -> Outcome:
         """Do what the machine decided, markers and all that follows from them included."""

@@ -6,7 +6,8 @@
     end_txn ─▶ record Prepare* ─▶ durable ─▶ markers ─▶ markers_written ─▶ record Complete* ─▶ reply
 
     A fencing InitProducerId and a time-out go the same way, under the next epoch; the answer of
-    InitProducerId then has the epoch after that one.
+    InitProducerId then has the epoch after that one. So does `end_and_bump`, the EndTxn of version
+    2: the next epoch, or where there is none a new producer id, is what its client goes on with.
 
 Invariants: what is known of an id changes in `replay` alone, live and on reload alike; while a
 record of an id is on its way into the log, or its markers are being written, whoever asks for it
@@ -14,8 +15,7 @@ is told CONCURRENT_TRANSACTIONS; EndTxn and InitProducerId are answered when not
 so that a client which was told "committed" reads its records at once. Who waits, and which
 producer went on as which (KIP-360), dies with the process: the clients ask again.
 
-Source: KIP-98, KIP-360, KIP-588, KIP-664, KIP-890 (verification) and Kafka's coordinator with
-transactions of version 1.
+Source: KIP-98, KIP-360, KIP-588, KIP-664, KIP-890.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from __future__ import annotations
 import functools
 from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
+
+import msgspec
 
 from ..deadlines import Deadlines
 from ..errors import ErrorCode
@@ -49,6 +51,8 @@ _END_AGAIN = {
 }
 """What EndTxn is told where nothing is open, by whether it commits; else INVALID_TXN_STATE."""
 
+_ENDED = frozenset(state for state, _ in _END_AGAIN)
+
 
 class _Init(NamedTuple):
     """What an InitProducerId asks for."""
@@ -63,17 +67,18 @@ class _Asker(NamedTuple):
 
     ticket: Ticket
     init: _Init | None = None
+    bumps: bool = False  # an EndTxn of version 2
 
     def granted(self, transaction: Transaction) -> Any:
         """Return the reply when all went well."""
-        if self.init is None:
+        if self.init is None and not self.bumps:
             return ErrorCode.NONE
         producer_id, epoch = transaction.producer
         return InitReply(producer_id=producer_id, producer_epoch=epoch)
 
     def refused(self, error: ErrorCode) -> Any:
         """Return the reply when it did not."""
-        return error if self.init is None else InitReply(error=error)
+        return InitReply(error=error) if self.init is not None or self.bumps else error
 
 
 class TransactionCoordinator:
@@ -123,7 +128,7 @@ class TransactionCoordinator:
             return out.answer(ticket, asker.refused(error))
         known = self._transactions.get(transactional_id)
         if known is not None and known.state is State.ONGOING:
-            return self._end(known.fenced(now_ms), False, asker, now_ms)
+            return self._end(known.fenced(now_ms).prepared(False, now_ms), asker, now_ms)
         given = self._given(transactional_id, known, init, now_ms)
         return self._written(given, asker=asker, now_ms=now_ms).answer(ticket, asker.granted(given))
 
@@ -134,10 +139,14 @@ class TransactionCoordinator:
         producer_epoch: int,
         partitions: Collection[TopicPartition],
         *,
+        version: int = 0,
         ticket: Ticket,
         now_ms: int,
     ) -> TxnOutcome:
-        """Handle an AddPartitionsToTxn; the reply is an ErrorCode, of every partition."""
+        """Handle an AddPartitionsToTxn; the reply is an ErrorCode, of every partition.
+
+        With `version` 2 it is what Produce and TxnOffsetCommit do for their clients themselves.
+        """
         out = TxnOutcome(transactional_id=transactional_id)
         known = self._settled(transactional_id, Producer(producer_id, producer_epoch))
         if isinstance(known, ErrorCode):
@@ -146,7 +155,7 @@ class TransactionCoordinator:
             return out.answer(ticket, ErrorCode.CONCURRENT_TRANSACTIONS)
         if known.state is State.ONGOING and known.partitions.issuperset(partitions):
             return out.answer(ticket, ErrorCode.NONE)
-        wider = known.with_partitions(partitions, now_ms)
+        wider = known.with_partitions(partitions, now_ms, version)
         if len(wider.partitions) > self._config.partitions_max:
             return out.answer(ticket, ErrorCode.POLICY_VIOLATION)
         asker = _Asker(ticket)
@@ -190,7 +199,54 @@ class TransactionCoordinator:
         if known.state is not State.ONGOING:
             error = _END_AGAIN.get((known.state, commit), ErrorCode.INVALID_TXN_STATE)
             return out.answer(ticket, error)
-        return self._end(known, commit, _Asker(ticket), now_ms)
+        prepared = msgspec.structs.replace(known.prepared(commit, now_ms), version=0)
+        return self._end(prepared, _Asker(ticket), now_ms)
+
+    def needs_producer_id(self, transactional_id: str) -> bool:
+        """Tell whether `end_and_bump` of an id has to give it a new producer id."""
+        known = self._transactions.get(transactional_id)
+        return known is not None and not known.is_prepared and known.producer.is_exhausted
+
+    def end_and_bump(
+        self,
+        transactional_id: str,
+        producer_id: int,
+        producer_epoch: int,
+        commit: bool,
+        *,
+        new_producer_id: int,
+        ticket: Ticket,
+        now_ms: int,
+    ) -> TxnOutcome:
+        """Handle an EndTxn of version 2; the InitReply says who writes the next transaction.
+
+        It comes when the transaction is complete, and once more to whoever asks again under the
+        epoch before. Nothing need have been written for an abort.
+
+        Args:
+            transactional_id: whose transaction it is.
+            producer_id: who has written it.
+            producer_epoch: likewise.
+            commit: False aborts.
+            new_producer_id: nobody has had it before; given if `needs_producer_id`.
+            ticket: of the request.
+            now_ms: the time.
+        """
+        out = TxnOutcome(transactional_id=transactional_id)
+        asker = _Asker(ticket, bumps=True)
+        producer = Producer(producer_id, producer_epoch)
+        known = self._to_be_ended(transactional_id, producer)
+        if isinstance(known, ErrorCode):
+            return out.answer(ticket, asker.refused(known))
+        may_end = known.state is State.ONGOING or (not commit and not known.is_prepared)
+        if known.producer == producer and may_end:
+            prepared = known.prepared_and_bumped(commit, new_producer_id, now_ms)
+            self._went_on[transactional_id] = (producer, prepared.successor)
+            return self._end(prepared, asker, now_ms)
+        error = ErrorCode.INVALID_TXN_STATE
+        if known.producer != producer:
+            error = _END_AGAIN.get((known.state, commit), error)
+        return out.answer(ticket, asker.refused(error) if error else asker.granted(known))
 
     def markers_written(
         self, transactional_id: str, producer_id: int, producer_epoch: int, now_ms: int
@@ -330,6 +386,18 @@ class TransactionCoordinator:
             return ErrorCode.NONE
         return ErrorCode.PRODUCER_FENCED
 
+    def _to_be_ended(self, transactional_id: str, producer: Producer) -> Transaction | ErrorCode:
+        """Return an id that a producer has, or had until its transaction ended; or why not."""
+        if transactional_id in self._pending:  # first: it may come to have this producer
+            return ErrorCode.CONCURRENT_TRANSACTIONS
+        known = self._known(transactional_id, producer)
+        if not isinstance(known, ErrorCode) and known.is_prepared:
+            known = ErrorCode.PRODUCER_FENCED  # it ends under an epoch that nobody has been told
+        latest = self._transactions.get(transactional_id)
+        if isinstance(known, ErrorCode) and latest is not None and latest.state in _ENDED:
+            return latest if latest.has_ended_for(producer) else known
+        return known
+
     def _goes_on_again(self, known: Transaction, init: _Init) -> bool:
         """Tell whether a producer asks again for what it was given the last time it went on."""
         last = self._went_on.get(known.transactional_id)
@@ -356,13 +424,10 @@ class TransactionCoordinator:
             self._went_on[transactional_id] = (init.held, producer)
         return known.given_to(producer, init.timeout_ms, now_ms)
 
-    def _end(
-        self, known: Transaction, commit: bool, asker: _Asker | None, now_ms: int
-    ) -> TxnOutcome:
+    def _end(self, prepared: Transaction, asker: _Asker | None, now_ms: int) -> TxnOutcome:
         """Decide how a transaction ends; `asker` waits until it has."""
-        prepared = known.prepared(commit, now_ms)
         if asker is not None:
-            self._waiting[known.transactional_id] = asker
+            self._waiting[prepared.transactional_id] = asker
         out = self._written(prepared, asker=asker, now_ms=now_ms)
         out.markers.append(self._markers(prepared))
         return out
@@ -375,7 +440,7 @@ class TransactionCoordinator:
 
     def _due(self, known: Transaction, now_ms: int) -> TxnOutcome:
         if known.state is State.ONGOING:
-            return self._end(known.fenced(now_ms), False, None, now_ms)
+            return self._end(known.fenced(now_ms).prepared(False, now_ms), None, now_ms)
         if known.is_prepared:
             return self._end_again(known, now_ms)
         return self._written(known.forgotten(now_ms), now_ms=now_ms)

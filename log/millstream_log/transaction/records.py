@@ -1,19 +1,21 @@
 """Keys and values of the records in `__transaction_state`.
 
     key    version i16 = 0 | transactional id str
-    value  version i16 = 0 | producer id i64 | producer epoch i16 | timeout i32 | state i8
-           | count i32? | topics | last update i64 | start i64
-    topic  name str | count i32 | partitions, i32 each
+    value  version i16 = 1 | producer id i64 | producer epoch i16 | timeout i32 | state i8
+           | count? | topics | last update i64 | start i64 | tags
+    topic  name | count | partitions, i32 each | tags, none
+    tags   0 previous producer id i64 | 1 next producer id i64 | 2 client's version i16
 
-    str: length i16, then UTF-8. count i32?: -1 (none) in the state Empty. Timeout in ms, times in
-    ms since 1970, start -1 before the first transaction. A null value (tombstone) takes an id back.
+    str: length i16, then UTF-8. Names and counts: a varint of the length plus one, 0 is none, as
+    for the topics in the state Empty. tags: a count, then number, size, value of each that is not
+    the default (-1, -1, 0). Timeout in ms, times in ms since 1970, start -1 before the first
+    transaction. A null value (tombstone) takes an id back.
 
-    The value of version 1 has the same fields with compact lengths (a varint of the length plus
-    one; 0 is none) and tagged fields behind each topic and behind the start. Those at the end tell
-    of transactions of version 2, which are not spoken here: they are read over.
+    The value of version 0 has lengths and counts of fixed size (i16, i32; -1 is none) and no tags.
 
-Invariants: written is version 0, which every Kafka since 0.11 reads, topics and partitions sorted;
-a key of another version is somebody else's and is skipped, not an error.
+Invariants: written is version 1, as Kafka does where `transaction.version` is 1 or more, topics and
+partitions sorted; both are read. A key of another version is somebody else's and is skipped, not an
+error; so are tags of other numbers.
 
 Source: Kafka's TransactionLogKey and TransactionLogValue definitions.
 """
@@ -23,21 +25,27 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
+import msgspec
+
 from ..errors import CorruptRecordError
 from ..machine import LogRecord
 from ..model import TopicPartition
 from .transaction import Producer, State, Transaction
 
 _KEY_VERSION = 0
-_VALUE_VERSION = 0
+_FIXED_VERSION = 0
 _FLEXIBLE_VERSION = 1
+_PREVIOUS, _NEXT, _VERSION = range(3)  # the numbers of tags
 _ID_BYTES_MAX = 2**15 - 1
 
 _STATES = tuple(State)
 _NEVER_WRITTEN = frozenset({State.DEAD, State.PREPARE_EPOCH_FENCE})
 
 _I16 = struct.Struct(">h")
-_I32 = struct.Struct(">i")
+_TAGGED_I64 = struct.Struct(">bbq")
+_TAGGED_I16 = struct.Struct(">bbh")
+_I64_BYTES, _I16_BYTES = 8, 2
+_NO_TAGS = b"\0"
 _TIMES = struct.Struct(">qq")
 _HEAD = struct.Struct(">hqhib")
 
@@ -55,7 +63,7 @@ def encode(transaction: Transaction) -> LogRecord:
 
 def _encode_value(transaction: Transaction) -> bytes:
     head = _HEAD.pack(
-        _VALUE_VERSION,
+        _FLEXIBLE_VERSION,
         transaction.producer.producer_id,
         transaction.producer.epoch,
         transaction.timeout_ms,
@@ -65,11 +73,27 @@ def _encode_value(transaction: Transaction) -> bytes:
     for topic, partition in sorted(transaction.partitions):
         by_topic.setdefault(topic, []).append(partition)
     count = -1 if transaction.state is State.EMPTY else len(by_topic)
-    parts = [head, _I32.pack(count)]
+    parts = [head, _varint(count + 1)]
     for topic, numbers in by_topic.items():
-        parts += (_text(topic), struct.pack(f">{len(numbers) + 1}i", len(numbers), *numbers))
+        name = topic.encode()
+        parts += (_varint(len(name) + 1), name, _varint(len(numbers) + 1))
+        parts += (struct.pack(f">{len(numbers)}i", *numbers), _NO_TAGS)
     parts.append(_TIMES.pack(transaction.update_ms, transaction.start_ms))
+    parts.append(_tags(transaction))
     return b"".join(parts)
+
+
+def _tags(transaction: Transaction) -> bytes:
+    fields = []
+    for number, producer_id in (
+        (_PREVIOUS, transaction.previous_producer_id),
+        (_NEXT, transaction.next_producer_id),
+    ):
+        if producer_id != -1:
+            fields.append(_TAGGED_I64.pack(number, _I64_BYTES, producer_id))
+    if transaction.version:
+        fields.append(_TAGGED_I16.pack(_VERSION, _I16_BYTES, transaction.version))
+    return _varint(len(fields)) + b"".join(fields)
 
 
 def decode_key(data: bytes) -> str | None:
@@ -90,22 +114,32 @@ def decode_value(transactional_id: str, data: bytes) -> Transaction:
     """
     reader = _Reader(data, "transaction log value")
     version = reader.number(2)
-    if version not in (_VALUE_VERSION, _FLEXIBLE_VERSION):
+    if version not in (_FIXED_VERSION, _FLEXIBLE_VERSION):
         raise CorruptRecordError(
             f"transaction log value of {transactional_id!r} has version {version},"
-            f" known are {_VALUE_VERSION} and {_FLEXIBLE_VERSION}"
+            f" known are {_FIXED_VERSION} and {_FLEXIBLE_VERSION}"
         )
     reader.is_compact = version == _FLEXIBLE_VERSION
-    producer = Producer(reader.number(8), reader.number(2))
-    return Transaction(
+    known = Transaction(
         transactional_id=transactional_id,
-        producer=producer,
+        producer=Producer(reader.number(8), reader.number(2)),
         timeout_ms=reader.number(4),
         state=_state(reader.number(1)),
         partitions=frozenset(_partitions(reader)),
         update_ms=reader.number(8),
         start_ms=reader.number(8),
     )
+    tags = reader.tags() if reader.is_compact else {}
+    return msgspec.structs.replace(
+        known,
+        previous_producer_id=_number(tags.get(_PREVIOUS), -1),
+        next_producer_id=_number(tags.get(_NEXT), -1),
+        version=_number(tags.get(_VERSION), 0),
+    )
+
+
+def _number(data: bytes | None, default: int) -> int:
+    return default if data is None else int.from_bytes(data, "big", signed=True)
 
 
 def _state(number: int) -> State:
@@ -120,7 +154,16 @@ def _partitions(reader: _Reader) -> Iterator[TopicPartition]:
         for _ in range(reader.count()):
             yield TopicPartition(topic, reader.number(4))
         if reader.is_compact:
-            reader.skip_tags()
+            reader.tags()
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
 
 
 def _text(value: str) -> bytes:
@@ -165,11 +208,13 @@ class _Reader:
         except UnicodeDecodeError as error:
             raise CorruptRecordError(f"{self._what} holds text that is not UTF-8") from error
 
-    def skip_tags(self) -> None:
-        """Pass over tagged fields."""
+    def tags(self) -> dict[int, bytes]:
+        """Return tagged fields by number."""
+        found = {}
         for _ in range(self._varint()):
-            self._varint()
-            self._take(self._varint())
+            number = self._varint()
+            found[number] = self._take(self._varint())
+        return found
 
     def _varint(self) -> int:
         value = 0

@@ -1,7 +1,7 @@
 """Kafka's Java clients against our broker: what tests/support/java/*Checks.java saw.
 
 Every expectation here was met by Apache Kafka 4.3.1 too, but for those of the calls that our broker
-does not offer (the consumer group protocol, transactions of the second version, WriteTxnMarkers).
+does not offer (the consumer group protocol, WriteTxnMarkers).
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ TRANSACTIONS = {
         "commit InvalidProducerEpochException",
         "kept",
     ],
-    "timeout": ["2", "commit ProducerFencedException", "[]"],
+    "timeout": ["2", "commit InvalidTxnStateException", "[]"],
     "offsetsInTransaction": ["{}", "2 note y"],
     "offsetsOfStrangers": [
         "unknown member CommitFailedException",

@@ -3,7 +3,7 @@
 ApiVersions, DescribeCluster, UpdateFeatures, SaslHandshake, SaslAuthenticate (keys 18, 60, 57, 17,
 36).
 
-Invariants: what is listed is answered; there are no features to finalize, and no authentication
+Invariants: what is listed is answered; the one feature is final, and there is no authentication
 that a PLAINTEXT listener could ask for.
 
 Source: KIP-511 for the names of clients; the answers of Apache Kafka 4.3.
@@ -15,7 +15,13 @@ import re
 
 from ...errors import ErrorCode
 from ...wire.apis import REQUESTS
-from ...wire.messages.api_versions import ApiVersion, ApiVersionsRequest, ApiVersionsResponse
+from ...wire.messages.api_versions import (
+    ApiVersion,
+    ApiVersionsRequest,
+    ApiVersionsResponse,
+    FinalizedFeature,
+    SupportedFeature,
+)
 from ...wire.messages.describe_cluster import (
     DescribeClusterBroker,
     DescribeClusterRequest,
@@ -30,6 +36,8 @@ from ..host import Host
 from .operations import CLUSTER_OPERATIONS
 
 _SOFTWARE_FROM = 3
+_FEATURES_FROM_ZERO = 4  # before, clients do not understand a feature whose versions begin at 0
+_TRANSACTIONS, _TRANSACTIONS_VERSION = "transaction.version", 2
 _SOFTWARE = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?")
 _BROKERS, _CONTROLLERS = 1, 2
 
@@ -39,7 +47,19 @@ async def api_versions(host: Host, request: ApiVersionsRequest) -> ApiVersionsRe
     software = (request.client_software_name, request.client_software_version)
     if request.version >= _SOFTWARE_FROM and not all(map(_SOFTWARE.fullmatch, software)):
         return ApiVersionsResponse(error_code=ErrorCode.INVALID_REQUEST, api_keys=[])
-    return ApiVersionsResponse(api_keys=[_listed(cls) for cls in REQUESTS.values()])
+    feature = SupportedFeature(name=_TRANSACTIONS, min_version=0, max_version=_TRANSACTIONS_VERSION)
+    return ApiVersionsResponse(
+        api_keys=[_listed(cls) for cls in REQUESTS.values()],
+        supported_features=[feature] if request.version >= _FEATURES_FROM_ZERO else [],
+        finalized_features_epoch=0,
+        finalized_features=[
+            FinalizedFeature(
+                name=_TRANSACTIONS,
+                min_version_level=_TRANSACTIONS_VERSION,
+                max_version_level=_TRANSACTIONS_VERSION,
+            )
+        ],
+    )
 
 
 def _listed(cls: type) -> ApiVersion:
@@ -83,13 +103,19 @@ def _mismatched(endpoint_type: int) -> DescribeClusterResponse:
 
 async def update_features(host: Host, request: UpdateFeaturesRequest) -> UpdateFeaturesResponse:
     """Refuse every update: no feature of this node can be raised or lowered."""
-    if not request.feature_updates:
+    there = (_TRANSACTIONS, _TRANSACTIONS_VERSION)
+    refused = [
+        update
+        for update in request.feature_updates
+        if (update.feature, update.max_version_level) != there
+    ]
+    if not refused:
         return UpdateFeaturesResponse()
-    first = request.feature_updates[0]
+    first = refused[0]
     return UpdateFeaturesResponse(
         error_code=ErrorCode.INVALID_UPDATE_VERSION,
         error_message=f"feature {first.feature!r} cannot go to version {first.max_version_level}:"
-        " this broker has no such feature",
+        f" this broker has {_TRANSACTIONS} {_TRANSACTIONS_VERSION}, and no other feature",
     )
 
 

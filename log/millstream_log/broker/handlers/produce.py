@@ -3,8 +3,11 @@
 Invariants: everything up to the append runs straight, while the request's bytes are still where
 they were received; only `flush="ack"` makes it wait, and then once for all partitions of the
 request. A batch of a transaction is taken only if the coordinator knows that this partition is
-part of it, whatever the version of the client. What coordinators have written is theirs: only
-an administrator's tool may append to their topics.
+part of it, whatever the version of the client. From version 12 on it is told so here, in a record
+that is appended straight before the batch, and both are waited for. What coordinators have written
+is theirs: only an administrator's tool may append to their topics.
+
+Source: KIP-890.
 """
 
 from __future__ import annotations
@@ -17,9 +20,11 @@ from ...errors import (
     InvalidRecordError,
     InvalidTopicError,
     LogError,
+    OutOfOrderSequenceError,
     RecordsRefusedError,
 )
 from ...metadata.names import INTERNAL_TOPICS
+from ...model import TopicPartition
 from ...record.batch import CODEC_BITS, HEADER_BYTES, MAGIC, PREFIX_BYTES, TRANSACTIONAL_BIT
 from ...record.compress import Codec
 from ...wire.messages.produce import (
@@ -38,9 +43,16 @@ _ALL, _NONE, _LEADER = -1, 0, 1
 _BODIES_FROM = 3
 _ADMIN_CLIENT = "__admin_client"  # the client id by which Kafka knows its own tools
 _ZSTD_FROM = 7
+_ABORTABLE_FROM = 11
+_ADDS_FROM = 12
+_UNREACHED = {
+    ErrorCode.COORDINATOR_NOT_AVAILABLE,
+    ErrorCode.COORDINATOR_LOAD_IN_PROGRESS,
+    ErrorCode.NOT_COORDINATOR,
+}
 _LENGTH = struct.Struct(">8xi")
 _MAGIC_AND_ATTRIBUTES = struct.Struct(">16xb4xh")
-_PRODUCER = struct.Struct(">43xqh")
+_PRODUCER = struct.Struct(">43xqhi")
 
 _Appended = list[tuple[Partition, ProducePartitionResponse]]
 
@@ -67,7 +79,7 @@ async def produce(host: Host, request: ProduceRequest) -> ProduceResponse:
 class _Appending:
     """One Produce request while it is appended."""
 
-    __slots__ = ("_host", "_now_ms", "_request", "_waits_for_disk", "waits")
+    __slots__ = ("_adding", "_host", "_now_ms", "_request", "_waits_for_disk", "waits")
 
     def __init__(self, host: Host, request: ProduceRequest) -> None:
         self._host = host
@@ -75,6 +87,7 @@ class _Appending:
         self._now_ms = host.clock.now_ms()
         self._waits_for_disk = request.acks != _NONE and host.flusher.must_wait
         self.waits: _Appended = []
+        self._adding: list[Partition] = []  # where the transaction of a batch was told of it
 
     def check_request(self) -> None:
         """Refuse what no partition may take."""
@@ -92,6 +105,7 @@ class _Appending:
     def append(self, topic: str, part: ProducePartition) -> ProducePartitionResponse:
         """Append the batch of one partition; return where it stands, or why not."""
         host = self._host
+        self._adding = []
         try:
             partition = host.partitions.get((topic, part.index)) or host.partition(
                 topic, part.index
@@ -109,6 +123,7 @@ class _Appending:
             log_start_offset=result.log_start_offset,
         )
         if self._waits_for_disk:
+            self.waits += [(added, answer) for added in self._adding]
             self.waits.append((partition, answer))
         return answer
 
@@ -131,20 +146,42 @@ class _Appending:
                 self._check_transaction(partition, part.records)
 
     def _check_transaction(self, partition: Partition, records: bytearray | memoryview) -> None:
-        """Refuse a batch of a transaction that this partition is no part of."""
+        """Refuse a batch of a transaction that this partition is no part of, or becomes one."""
         key = partition.topic_partition
-        producer_id, producer_epoch = _PRODUCER.unpack_from(records)
-        code = self._host.transactions.machine.verify(
-            self._request.transactional_id or "", producer_id, producer_epoch, [key]
-        )[key]
-        if code is ErrorCode.CONCURRENT_TRANSACTIONS:
-            code = ErrorCode.NOT_ENOUGH_REPLICAS  # what clients of Produce know to try again
+        producer_id, producer_epoch, sequence = _PRODUCER.unpack_from(records)
+        transactional_id = self._request.transactional_id or ""
+        if self._request.version >= _ADDS_FROM:
+            if sequence > 0 and producer_id not in partition.log.producers.entries:
+                raise OutOfOrderSequenceError(
+                    f"producer {producer_id} sends sequence {sequence} where it is not known"
+                )
+            code = self._add(transactional_id, producer_id, producer_epoch, key)
+        else:
+            code = self._host.transactions.machine.verify(
+                transactional_id, producer_id, producer_epoch, [key]
+            )[key]
+            if code is ErrorCode.CONCURRENT_TRANSACTIONS:
+                code = ErrorCode.NOT_ENOUGH_REPLICAS  # what older clients know to try again
+            if code is ErrorCode.INVALID_TXN_STATE and self._request.version >= _ABORTABLE_FROM:
+                code = ErrorCode.TRANSACTION_ABORTABLE
         if code:
             raise BrokerError(
                 f"{key}: no part of the transaction of {self._request.transactional_id!r},"
                 f" producer {producer_id} epoch {producer_epoch}",
                 code,
             )
+
+    def _add(
+        self, transactional_id: str, producer_id: int, producer_epoch: int, key: TopicPartition
+    ) -> ErrorCode:
+        code, written = self._host.transactions.add_straight(
+            transactional_id, producer_id, producer_epoch, key
+        )
+        if code is ErrorCode.PRODUCER_FENCED:
+            return ErrorCode.INVALID_PRODUCER_EPOCH  # its older name, which Produce goes by
+        if self._waits_for_disk:
+            self._adding += written
+        return ErrorCode.NOT_ENOUGH_REPLICAS if code in _UNREACHED else code
 
 
 def _check_batch(records: bytearray | memoryview, version: int) -> int:

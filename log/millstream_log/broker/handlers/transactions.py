@@ -45,6 +45,9 @@ from .group_ids import check_group_id
 
 _INIT_FENCED_FROM = 4
 _FENCED_FROM = 2
+_BUMPS_FROM = 5  # EndTxn
+_ABORTABLE_FROM = 4  # TxnOffsetCommit
+_ADDS_FROM = 5  # likewise
 
 
 async def init_producer_id(host: Host, request: InitProducerIdRequest) -> InitProducerIdResponse:
@@ -141,6 +144,8 @@ async def _add(
 
 async def end_txn(host: Host, request: EndTxnRequest) -> EndTxnResponse:
     """Commit or abort; answered when every partition knows."""
+    if request.version >= _BUMPS_FROM:
+        return await _end_and_bump(host, request)
     transactions = host.transactions
     try:
         code: ErrorCode = await transactions.call(
@@ -156,6 +161,29 @@ async def end_txn(host: Host, request: EndTxnRequest) -> EndTxnResponse:
     except LogError as error:
         return EndTxnResponse(error_code=error.code)
     return EndTxnResponse(error_code=_told(code, request.version >= _FENCED_FROM))
+
+
+async def _end_and_bump(host: Host, request: EndTxnRequest) -> EndTxnResponse:
+    machine = host.transactions.machine
+    try:
+        is_new = machine.needs_producer_id(request.transactional_id)
+        new_producer_id = host.new_producer_id() if is_new else -1
+        reply: InitReply = await host.transactions.call(
+            lambda ticket, now_ms: machine.end_and_bump(
+                request.transactional_id,
+                request.producer_id,
+                request.producer_epoch,
+                request.committed,
+                new_producer_id=new_producer_id,
+                ticket=ticket,
+                now_ms=now_ms,
+            )
+        )
+    except LogError as error:
+        return EndTxnResponse(error_code=error.code)
+    return EndTxnResponse(
+        error_code=reply.error, producer_id=reply.producer_id, producer_epoch=reply.producer_epoch
+    )
 
 
 async def txn_offset_commit(host: Host, request: TxnOffsetCommitRequest) -> TxnOffsetCommitResponse:
@@ -179,9 +207,7 @@ async def _commit(
     try:
         check_group_id(request.group_id)
         key = _offsets_partition(host, request.group_id)
-        code = host.transactions.machine.verify(
-            request.transactional_id, request.producer_id, request.producer_epoch, [key]
-        )[key]
+        code = await _in_transaction(host, request, key)
         if code:
             return dict.fromkeys(offsets, code)
         reply: CommitReply = await groups.call(
@@ -192,6 +218,24 @@ async def _commit(
     except LogError as error:
         return dict.fromkeys(offsets, error.code)
     return reply
+
+
+async def _in_transaction(
+    host: Host, request: TxnOffsetCommitRequest, key: TopicPartition
+) -> ErrorCode:
+    """Tell why a group's partition is no part of the transaction; newer clients make it one."""
+    transactions = host.transactions
+    asked = (request.transactional_id, request.producer_id, request.producer_epoch)
+    if request.version < _ADDS_FROM:
+        code = transactions.machine.verify(*asked, [key])[key]
+        if code is ErrorCode.INVALID_TXN_STATE and request.version >= _ABORTABLE_FROM:
+            return ErrorCode.TRANSACTION_ABORTABLE
+        return code
+    code, written = transactions.add_straight(*asked, key)
+    if host.flusher.must_wait:
+        for partition in written:
+            await host.flusher.wait(partition)
+    return ErrorCode.INVALID_PRODUCER_EPOCH if code is ErrorCode.PRODUCER_FENCED else code
 
 
 async def describe_transactions(

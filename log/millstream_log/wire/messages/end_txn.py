@@ -1,12 +1,12 @@
 """EndTxn (key 26): commit or abort.
 
 Versions: 2 an error of its own for a fenced producer; 3 flexible; 4 the client knows transactions
-of the second kind.
+of the second kind; 5 ends such a one, the answer says who writes the next.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import msgspec
 
@@ -20,12 +20,14 @@ class EndTxnResponse(msgspec.Struct, kw_only=True, gc=False):
 
     throttle_time_ms: Int32 = 0
     error_code: Error = ErrorCode.NONE
+    producer_id: Annotated[Int64, "5+"] = -1
+    producer_epoch: Annotated[Int16, "5+"] = -1
 
 
 class EndTxnRequest(Request[EndTxnResponse], kw_only=True, gc=False):
     """API key 26: commit or abort."""
 
-    api: ClassVar[Api] = api(26, "EndTxn", "0-4", 3, EndTxnResponse)
+    api: ClassVar[Api] = api(26, "EndTxn", "0-5", 3, EndTxnResponse)
 
     transactional_id: String
     producer_id: Int64

@@ -2,7 +2,8 @@
 
 Versions: 0-2 are advertised for old librdkafka alone, which else would not compress, and are
 refused (KAFKA-18659); 3 transactional id; 5 log start offset; 8 record errors and a message;
-9 flexible; 10 the current leader; 13 topics by id.
+9 flexible; 10 the current leader; 12 takes its partitions into the transaction;
+13 topics by id.
 """
 
 from __future__ import annotations

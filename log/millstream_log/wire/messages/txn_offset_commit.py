@@ -1,7 +1,7 @@
 """TxnOffsetCommit (key 28): offsets of a group that count once a transaction commits.
 
 Versions: 2 leader epoch; 3 flexible, and the member that commits; 4 the client knows transactions
-of the second kind.
+of the second kind; 5 takes the group into the transaction.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class TxnOffsetCommitTopic(msgspec.Struct, kw_only=True, gc=False):
 class TxnOffsetCommitRequest(Request[TxnOffsetCommitResponse], kw_only=True, gc=False):
     """API key 28: offsets that count once the transaction commits."""
 
-    api: ClassVar[Api] = api(28, "TxnOffsetCommit", "0-4", 3, TxnOffsetCommitResponse)
+    api: ClassVar[Api] = api(28, "TxnOffsetCommit", "0-5", 3, TxnOffsetCommitResponse)
 
     transactional_id: String
     group_id: String

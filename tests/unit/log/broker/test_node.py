@@ -61,14 +61,40 @@ def test_a_broker_is_no_controller_endpoint(endpoint_type: int, code: ErrorCode)
     assert (answer.error_code, answer.brokers, answer.cluster_id) == (code, [], "")
 
 
-def test_no_feature_can_be_updated() -> None:
-    """There are none; an update of nothing is no error."""
-    update = FeatureUpdateKey(feature="metadata.version", max_version_level=20)
-    refused, nothing = ask(
-        UpdateFeaturesRequest(feature_updates=[update]), UpdateFeaturesRequest(feature_updates=[])
+def test_transactions_are_of_version_2() -> None:
+    """The level is final; that it could be 0 only those are told who understand it."""
+    new, old = ask(versions_request("probe", api_version=4), versions_request("probe"))
+    (supported,) = new.supported_features
+    assert (supported.name, supported.min_version, supported.max_version) == (
+        "transaction.version",
+        0,
+        2,
     )
-    assert refused.error_code is ErrorCode.INVALID_UPDATE_VERSION
-    assert nothing.error_code is ErrorCode.NONE
+    assert old.supported_features == []
+    for answer in (new, old):
+        (final,) = answer.finalized_features
+        assert (final.name, final.min_version_level, final.max_version_level) == (
+            "transaction.version",
+            2,
+            2,
+        )
+        assert answer.finalized_features_epoch == 0
+
+
+@pytest.mark.parametrize(
+    ("updates", "code"),
+    [
+        ([("metadata.version", 20)], ErrorCode.INVALID_UPDATE_VERSION),
+        ([("transaction.version", 1)], ErrorCode.INVALID_UPDATE_VERSION),
+        ([("transaction.version", 2)], ErrorCode.NONE),
+        ([], ErrorCode.NONE),
+    ],
+)
+def test_no_feature_can_be_updated(updates: list[tuple[str, int]], code: ErrorCode) -> None:
+    """What is there stays as it is; an update to that, or of nothing, is no error."""
+    keys = [FeatureUpdateKey(feature=name, max_version_level=level) for name, level in updates]
+    (answer,) = ask(UpdateFeaturesRequest(feature_updates=keys))
+    assert answer.error_code is code
 
 
 def test_a_plaintext_listener_does_not_authenticate() -> None:

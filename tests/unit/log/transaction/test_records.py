@@ -21,7 +21,8 @@ OPEN = Transaction(
     update_ms=1_700_000_000_500,
     start_ms=1_700_000_000_000,
 )
-OPEN_BYTES = (
+ENDING = msgspec.structs.replace(OPEN, previous_producer_id=4000, next_producer_id=5, version=2)
+FIXED_BYTES = (
     b"\0\0"
     + struct.pack(">qhib", 4000, 3, 60_000, 1)
     + struct.pack(">i", 2)
@@ -33,11 +34,11 @@ FLEXIBLE_BYTES = (
     b"\0\1"
     + struct.pack(">qhib", 4000, 3, 60_000, 1)
     + b"\3"
-    + (b"\2a" + b"\2" + struct.pack(">i", 7) + b"\1\5\2xy")  # a tagged field, number 5
+    + (b"\2a" + b"\2" + struct.pack(">i", 7) + b"\0")
     + (b"\4out" + b"\3" + struct.pack(">ii", 0, 1) + b"\0")
     + struct.pack(">qq", 1_700_000_000_500, 1_700_000_000_000)
     + (b"\3" + b"\0\x08" + struct.pack(">q", 4000))  # previous producer id
-    + (b"\1\x08" + struct.pack(">q", -1))  # next producer id
+    + (b"\1\x08" + struct.pack(">q", 5))  # next producer id
     + (b"\2\2" + struct.pack(">h", 2))  # client transaction version
 )
 
@@ -50,16 +51,18 @@ def value_of(transaction: Transaction) -> bytes:
 
 
 def test_a_record_has_kafkas_bytes() -> None:
-    """Key and value are of version 0, topics and partitions sorted, as Kafka writes them."""
-    assert encode(OPEN) == (b"\0\0\0\1t", OPEN_BYTES)
+    """The value is of version 1, topics and partitions sorted, as Kafka writes them."""
+    assert encode(ENDING) == (b"\0\0\0\1t", FLEXIBLE_BYTES)
+    plain = FLEXIBLE_BYTES[: FLEXIBLE_BYTES.index(b"\3\0\x08")] + b"\0"
+    assert encode(OPEN)[1] == plain
 
 
 def test_an_empty_one_has_no_list_of_partitions() -> None:
     """In the state Empty the partitions are null, in any other an empty list, as in Kafka."""
     empty = msgspec.structs.replace(OPEN, state=State.EMPTY, partitions=frozenset(), start_ms=-1)
-    assert value_of(empty)[17:21] == struct.pack(">i", -1)
+    assert value_of(empty)[17:18] == b"\0"
     done = msgspec.structs.replace(empty, state=State.COMPLETE_ABORT)
-    assert value_of(done)[17:21] == struct.pack(">i", 0)
+    assert value_of(done)[17:18] == b"\1"
     for transaction in (empty, done):
         assert decode_value("t", value_of(transaction)) == transaction
 
@@ -83,9 +86,23 @@ def test_keys_and_values_come_back(number: int) -> None:
     assert decode_value("t", value) == transaction
 
 
-def test_the_flexible_version_is_read() -> None:
-    """Version 1, which Kafka 4 writes, says the same; its tagged fields are read over."""
-    assert decode_value("t", FLEXIBLE_BYTES) == OPEN
+def test_the_older_version_is_read() -> None:
+    """Version 0, which we and Kafka wrote before, says the same but for the tagged fields."""
+    assert decode_value("t", FIXED_BYTES) == OPEN
+
+
+def test_tags_that_are_not_known_are_passed_over() -> None:
+    """A field that a later Kafka has added does not keep us from the others."""
+    topic = b"\2\0\0\0\7"
+    data = FLEXIBLE_BYTES.replace(topic + b"\0", topic + b"\1\5\2xy")
+    assert decode_value("t", data) == ENDING
+
+
+def test_a_long_list_of_partitions_comes_back() -> None:
+    """Counts and names of more than 127 take a varint of two bytes."""
+    wide = frozenset(TopicPartition("n" * 200, number) for number in range(300))
+    transaction = msgspec.structs.replace(OPEN, partitions=wide)
+    assert decode_value("t", value_of(transaction)) == transaction
 
 
 def test_keys_of_others_are_passed_over() -> None:
@@ -96,7 +113,7 @@ def test_keys_of_others_are_passed_over() -> None:
 @pytest.mark.parametrize("number", [6, 7, 8, -1])
 def test_states_that_are_never_written_are_corrupt(number: int) -> None:
     """Dead, PrepareEpochFence and numbers without a state are an error."""
-    data = bytearray(OPEN_BYTES)
+    data = bytearray(FIXED_BYTES)
     data[16:17] = struct.pack(">b", number)
     with pytest.raises(CorruptRecordError, match=f"state {number}"):
         decode_value("t", bytes(data))
@@ -105,7 +122,7 @@ def test_states_that_are_never_written_are_corrupt(number: int) -> None:
 def test_a_later_version_is_an_error() -> None:
     """A value of a version that is not known cannot be passed over: it would be forgotten."""
     with pytest.raises(CorruptRecordError, match="version 2"):
-        decode_value("t", b"\0\2" + OPEN_BYTES[2:])
+        decode_value("t", b"\0\2" + FIXED_BYTES[2:])
 
 
 def test_bytes_that_end_early_are_corrupt() -> None:
@@ -118,14 +135,15 @@ def test_bytes_that_end_early_are_corrupt() -> None:
     for cut in range(len(value)):
         with pytest.raises(CorruptRecordError):
             decode_value("t", value[:cut])
-    for cut in range(FLEXIBLE_BYTES.index(b"\3\0\x08")):
-        with pytest.raises(CorruptRecordError):
-            decode_value("t", FLEXIBLE_BYTES[:cut])
+    for whole in (FIXED_BYTES, FLEXIBLE_BYTES):
+        for cut in range(len(whole)):
+            with pytest.raises(CorruptRecordError):
+                decode_value("t", whole[:cut])
 
 
 def test_a_count_is_not_believed() -> None:
     """A length that the bytes do not hold, or that never ends, is an error and costs nothing."""
-    head = OPEN_BYTES[:17]
+    head = FIXED_BYTES[:17]
     with pytest.raises(CorruptRecordError):
         decode_value("t", head + struct.pack(">i", 2**31 - 1))
     with pytest.raises(CorruptRecordError, match="varint"):

@@ -28,7 +28,10 @@ def test_a_decided_end_cannot_be_another() -> None:
     assert TRANSITIONS[State.PREPARE_EPOCH_FENCE] == {State.PREPARE_ABORT}
     decided = PREPARED | {State.PREPARE_EPOCH_FENCE}
     leads_there = {state for state, following in TRANSITIONS.items() if following & decided}
-    assert leads_there == {State.ONGOING, State.PREPARE_EPOCH_FENCE}
+    at_rest = {State.EMPTY, State.COMPLETE_COMMIT, State.COMPLETE_ABORT}
+    assert leads_there == {State.ONGOING, State.PREPARE_EPOCH_FENCE} | at_rest
+    for state in at_rest:
+        assert TRANSITIONS[state] & decided == {State.PREPARE_ABORT}
 
 
 def test_an_illegal_step_is_refused() -> None:
