@@ -6,7 +6,8 @@
 
 Invariants: what is durable in the machine changes by replay alone; the records of one outcome for
 one partition are one batch, on the disk whole or not at all; no reply leaves before its records
-are as safe as the flush policy says; a ticket whose asker has gone is answered into the void.
+are as safe as the flush policy says; a ticket whose asker has gone is answered into the void; a
+record that the machine cannot read is left out with a line in the log, and the others hold.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import struct
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, Protocol, TypeVar
 
-from ..errors import LogError
+from ..errors import CorruptRecordError, LogError
 from ..group.offsets import partition_for
 from ..machine import LogRecord, Outcome, Ticket
 from ..model import TopicPartition
@@ -211,11 +212,15 @@ class Shell(Generic[M]):
             if not data:
                 break
             for start, header in iter_batches(data):
-                self._replay(data, start, header)
+                try:
+                    self._replay(key, data, start, header)
+                except CorruptRecordError as error:
+                    self._leave_out(key, header.base_offset, error)
                 position = header.next_offset
         self._loaded[key] = position
 
-    def _replay(self, data: bytes, start: int, header: BatchHeader) -> None:
+    def _replay(self, source: TopicPartition, data: bytes, start: int, header: BatchHeader) -> None:
+        """Tell the machine of a batch. Raises CorruptRecordError when it cannot be opened."""
         machine = self.machine
         if header.is_control:
             for record in decode(data, start, header):
@@ -225,10 +230,17 @@ class Shell(Generic[M]):
             return
         producer_id = header.producer_id if header.is_transactional else -1
         columns = decode_columns(data, start, header, timestamps=False)
-        for key, value in zip(columns.keys, columns.values, strict=True):
-            machine.replay(
-                key, value, producer_id=producer_id, is_transactional=header.is_transactional
-            )
+        for offset, key, value in zip(columns.offsets, columns.keys, columns.values, strict=True):
+            try:
+                machine.replay(
+                    key, value, producer_id=producer_id, is_transactional=header.is_transactional
+                )
+            except CorruptRecordError as error:
+                self._leave_out(source, offset, error)
+
+    def _leave_out(self, source: TopicPartition, offset: int, error: CorruptRecordError) -> None:
+        """Go on without what cannot be read: one bad record must not cost all groups."""
+        logger.error("left out what %s holds at offset %d: %s", source, offset, error)
 
     # -- time
 

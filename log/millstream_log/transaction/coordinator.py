@@ -347,13 +347,14 @@ class TransactionCoordinator:
         transactional_id = decode_key(key) if key else None
         if transactional_id is None:
             return
+        known = decode_value(transactional_id, value) if value is not None else None
         self._pending.discard(transactional_id)
         self._deadlines.cancel(transactional_id)
-        if value is None:
+        if known is None:
             self._transactions.pop(transactional_id, None)
             self._went_on.pop(transactional_id, None)
             return
-        known = self._transactions[transactional_id] = decode_value(transactional_id, value)
+        self._transactions[transactional_id] = known
         if known.state is State.ONGOING:
             self._deadlines.set(transactional_id, known.start_ms + known.timeout_ms)
         elif not known.is_prepared:
