@@ -106,6 +106,8 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
 
     def has_ended_for(self, producer: Producer) -> bool:
         """Tell whether an end of version 2 has made this of `producer`, who asks for it again."""
+        if self.version < 2:
+            return False  # the end of another: it left the epoch, which is not `producer`'s
         if self.producer.epoch == EPOCH_MAX and self.next_producer_id < 0:
             return False  # it was fenced, and nobody goes on under the last epoch
         went_on_as_new = (
