@@ -3,8 +3,8 @@
 ApiVersions, DescribeCluster, UpdateFeatures, SaslHandshake, SaslAuthenticate (keys 18, 60, 57, 17,
 36).
 
-Invariants: what is listed is answered; there are no features to finalize, and no authentication
-that a PLAINTEXT listener could ask for.
+Invariants: what is listed is answered; the one feature, of consumer groups, cannot be changed, and
+there is no authentication that a PLAINTEXT listener could ask for.
 
 Source: KIP-511 for the names of clients; the answers of Apache Kafka 4.3.
 """
@@ -15,7 +15,13 @@ import re
 
 from ...errors import ErrorCode
 from ...wire.apis import REQUESTS
-from ...wire.messages.api_versions import ApiVersion, ApiVersionsRequest, ApiVersionsResponse
+from ...wire.messages.api_versions import (
+    ApiVersion,
+    ApiVersionsRequest,
+    ApiVersionsResponse,
+    FinalizedFeature,
+    SupportedFeature,
+)
 from ...wire.messages.describe_cluster import (
     DescribeClusterBroker,
     DescribeClusterRequest,
@@ -29,6 +35,9 @@ from ...wire.schema import Api
 from ..host import Host
 from .operations import CLUSTER_OPERATIONS
 
+GROUP_VERSION = "group.version"
+"""The feature that tells clients of consumer groups (KIP-848)."""
+
 _SOFTWARE_FROM = 3
 _SOFTWARE = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?")
 _BROKERS, _CONTROLLERS = 1, 2
@@ -39,7 +48,14 @@ async def api_versions(host: Host, request: ApiVersionsRequest) -> ApiVersionsRe
     software = (request.client_software_name, request.client_software_version)
     if request.version >= _SOFTWARE_FROM and not all(map(_SOFTWARE.fullmatch, software)):
         return ApiVersionsResponse(error_code=ErrorCode.INVALID_REQUEST, api_keys=[])
-    return ApiVersionsResponse(api_keys=[_listed(cls) for cls in REQUESTS.values()])
+    return ApiVersionsResponse(
+        api_keys=[_listed(cls) for cls in REQUESTS.values()],
+        supported_features=[SupportedFeature(name=GROUP_VERSION, min_version=1, max_version=1)],
+        finalized_features_epoch=0,
+        finalized_features=[
+            FinalizedFeature(name=GROUP_VERSION, max_version_level=1, min_version_level=1)
+        ],
+    )
 
 
 def _listed(cls: type) -> ApiVersion:
@@ -89,7 +105,7 @@ async def update_features(host: Host, request: UpdateFeaturesRequest) -> UpdateF
     return UpdateFeaturesResponse(
         error_code=ErrorCode.INVALID_UPDATE_VERSION,
         error_message=f"feature {first.feature!r} cannot go to version {first.max_version_level}:"
-        " this broker has no such feature",
+        " no feature of this broker can be changed",
     )
 
 
