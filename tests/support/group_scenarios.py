@@ -26,8 +26,10 @@ from typing import Any
 
 import msgspec
 
+from millstream_log.assignor.protocol import decode_assignment
 from millstream_log.errors import ErrorCode
 from millstream_log.group.config import GroupConfig
+from millstream_log.group.consumer_topics import TopicFacts, Topics
 from millstream_log.group.coordinator import GroupCoordinator
 from millstream_log.group.records import (
     decode_group_key,
@@ -76,15 +78,21 @@ class Shell:
         self.log: list[Entry] = []
         self.sent: list[tuple[int, Any]] = []
         self.failure: ErrorCode | None = None  # of the next append
+        self.topics = Topics()
         self.machine = self.reloaded()
         self.machine.after_load(START_MS)
 
     def reloaded(self) -> GroupCoordinator:
         """Return a coordinator that has seen the log and nothing else."""
         machine = GroupCoordinator(self.config)
+        machine.consumers.topics = self.topics
         for entry in self.log:
             replay(machine, entry)
         return machine
+
+    def see_topics(self, facts: dict[str, TopicFacts]) -> None:
+        """Let the coordinator know of topics."""
+        self.topics = self.machine.consumers.topics = Topics(facts)
 
     def restart(self, now_ms: int) -> None:
         """Begin anew from the log."""
@@ -154,7 +162,9 @@ class Scenario:
 
     def do_settings(self, **options: str) -> None:
         """Begin with a configuration that is not the default."""
-        numbers = {name: int(value) for name, value in options.items()}
+        numbers: dict[str, Any] = {
+            name: int(value) if value.isdigit() else value for name, value in options.items()
+        }
         self.shell = Shell(GroupConfig(**numbers))
 
     def do_join(
@@ -298,7 +308,7 @@ class Scenario:
     def do_describe(self, group: str) -> None:
         """DescribeGroups of one group."""
         found = self.shell.machine.describe(group)
-        members = " ".join(f"{m.member_id}={m.assignment.decode()}" for m in found.members)
+        members = " ".join(f"{m.member_id}={assignment_shown(m.assignment)}" for m in found.members)
         words = [f"{group} {shown(found.error)} {found.state}"]
         words += [f"type={found.protocol_type}"] * bool(found.protocol_type)
         words += [f"protocol={found.protocol}"] * bool(found.protocol)
@@ -308,7 +318,8 @@ class Scenario:
         """ListGroups; `states=` and `types=` filter."""
         filters = {name: value.split("+") for name, value in options.items()}
         for row in self.shell.machine.list_groups(**filters):
-            self.effects.append(f"{row.group_id} {row.state} type={row.protocol_type}")
+            kind = "" if row.group_type == "classic" else f" {row.group_type}"
+            self.effects.append(f"{row.group_id} {row.state} type={row.protocol_type}{kind}")
 
     def do_fail(self, code: str) -> None:
         """Let the next append fail."""
@@ -345,12 +356,20 @@ class Scenario:
 
     def collect(self, logged: int) -> None:
         """Take records and replies since the last step for effects."""
-        self.effects += [f"record: {entry_shown(entry)}" for entry in self.shell.log[logged:]]
+        self.effects += [f"record: {self.record(entry)}" for entry in self.shell.log[logged:]]
         for ticket, reply in self.shell.sent:
             verb, client = self.tickets[ticket]
-            learn(client, reply)
-            self.effects.append(f"{client.name} {verb}: {reply_shown(reply)}")
+            self.effects.append(f"{client.name} {verb}: {self.reply(client, reply)}")
         self.shell.sent.clear()
+
+    def record(self, entry: Entry) -> str:
+        """Return an entry of the log as scenarios write it."""
+        return entry_shown(entry)
+
+    def reply(self, client: Client, reply: Any) -> str:
+        """Return a reply as scenarios write it; its client remembers it."""
+        learn(client, reply)
+        return reply_shown(reply)
 
 
 def learn(client: Client, reply: Any) -> None:
@@ -382,7 +401,9 @@ def reply_shown(reply: Any) -> str:
         case JoinReply():
             return f"{shown(reply.error)} member={reply.member_id}"
         case SyncReply():
-            return shown(reply.error) + (f" {reply.assignment.decode()}" * (not reply.error))
+            return shown(reply.error) + (
+                f" {assignment_shown(reply.assignment)}" * (not reply.error)
+            )
         case LeaveReply():
             rows = [
                 f"{row.member_id or row.group_instance_id}={shown(row.error)}"
@@ -398,6 +419,13 @@ def reply_shown(reply: Any) -> str:
             return " ".join(f"{key}={shown(code)}" for key, code in reply.items())
 
 
+def assignment_shown(assignment: bytes) -> str:
+    """Return an assignment as scenarios write it: a word of theirs, or partitions."""
+    if assignment[:1] != b"\0":
+        return assignment.decode()
+    return "+".join(map(str, sorted(decode_assignment(assignment).partitions)))
+
+
 def entry_shown(entry: Entry) -> str:
     """Return an entry of the log as scenarios write it."""
     if entry.key is None:
@@ -411,7 +439,7 @@ def entry_shown(entry: Entry) -> str:
     if entry.value is None:
         return f"group {group_id} gone"
     saved = decode_group_value(entry.value)
-    members = " ".join(f"{m.member_id}={m.assignment.decode()}" for m in saved.members)
+    members = " ".join(f"{m.member_id}={assignment_shown(m.assignment)}" for m in saved.members)
     return (
         f"group {group_id} generation={saved.generation} protocol={saved.protocol}"
         f" leader={saved.leader}" + (f" {members}" if members else "")
@@ -431,9 +459,9 @@ def partition(word: str) -> TopicPartition:
     return TopicPartition(topic, int(index))
 
 
-def played(text: str) -> str:
+def played(text: str, scenario: Scenario | None = None) -> str:
     """Return a scenario with the effects that it has now."""
-    scenario, lines = Scenario(), []
+    scenario, lines = scenario or Scenario(), list[str]()
     for line in text.splitlines():
         if line.startswith(INDENT):
             continue

@@ -30,7 +30,7 @@ from ..transaction.coordinator import TransactionCoordinator
 from ..wire.request import Request
 from .cleaner import Cleaner
 from .config import BrokerConfig
-from .coordinators import group_config, transaction_config
+from .coordinators import group_config, topics_of, transaction_config
 from .flusher import Flusher, check_policy
 from .host import Host
 from .metadata_file import MetadataFile
@@ -145,6 +145,12 @@ def _start_coordinators(host: Host) -> None:
     config = host.config
     groups = host.groups = Shell(host, OFFSETS_TOPIC, GroupCoordinator(group_config(config)))
     host.on_topics_deleted = lambda gone: groups.append(groups.machine.delete_topics(gone))
+
+    def tell_topics() -> None:
+        groups.machine.consumers.topics = topics_of(host.image)
+
+    tell_topics()
+    host.on_topics_changed = tell_topics
     coordinator = TransactionCoordinator(transaction_config(config))
     host.transactions = TransactionShell(host, coordinator)
     groups.start()

@@ -95,6 +95,12 @@ class BrokerConfig:
         assert isinstance(value, int)
         return value
 
+    def get_list(self, name: str) -> tuple[str, ...]:
+        """Return the value that holds for a broker config that is a list."""
+        value = self.get(name)
+        assert isinstance(value, tuple)
+        return value
+
     @property
     def node_id(self) -> int | None:
         """Return the id that this node shall have, None when nothing says it.

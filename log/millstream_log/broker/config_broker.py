@@ -11,7 +11,7 @@ from ..wire.enums import ConfigType
 from .config_def import I32_MAX, I64_MAX, ConfigDef
 
 _INT, _LONG = ConfigType.INT, ConfigType.LONG
-_BOOLEAN, _LIST = ConfigType.BOOLEAN, ConfigType.LIST
+_BOOLEAN, _LIST, _STRING = ConfigType.BOOLEAN, ConfigType.LIST, ConfigType.STRING
 
 _NODE_CONFIGS = [
     ConfigDef(
@@ -90,6 +90,31 @@ _CLEANER_CONFIGS = [
 ]  # fmt: skip
 
 _GROUP_CONFIGS = [
+    ConfigDef(
+        "group.consumer.assignment.interval.ms", _INT, 1_000, low=0, high=15_000,
+        doc="Least time between two assignments of a consumer group.",
+    ),
+    ConfigDef(
+        "group.consumer.assignors", _LIST, ("uniform", "range"), one_of=("uniform", "range"),
+        doc="Assignors of consumer groups; the first is the default.",
+    ),
+    ConfigDef(
+        "group.consumer.heartbeat.interval.ms", _INT, 5_000, low=1, high=I32_MAX,
+        doc="How often a member of a consumer group is to say that it lives.",
+    ),
+    ConfigDef(
+        "group.consumer.max.size", _INT, I32_MAX, low=1, high=I32_MAX,
+        doc="Members of a consumer group at most.",
+    ),
+    ConfigDef(
+        "group.consumer.migration.policy", _STRING, "bidirectional",
+        one_of=("disabled", "downgrade", "upgrade", "bidirectional"),
+        doc="Which groups with members change between the protocols.",
+    ),
+    ConfigDef(
+        "group.consumer.session.timeout.ms", _INT, 45_000, low=1, high=I32_MAX,
+        doc="Silence after which a member of a consumer group is gone.",
+    ),
     ConfigDef(
         "group.initial.rebalance.delay.ms", _INT, 0, low=0, high=I32_MAX,
         doc="How long an empty group waits for more members; Kafka's own default is 3000.",

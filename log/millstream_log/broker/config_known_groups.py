@@ -16,18 +16,6 @@ _LIST = ConfigType.LIST
 KNOWN_GROUP_CONFIGS = [
     # Groups of KIP-848, share groups, streams groups
     known(
-        "group.consumer.assignment.interval.ms", _INT, 1_000,
-        "Least time between two assignments of a consumer group.",
-    ),
-    known(
-        "group.consumer.assignors", _LIST, ("uniform", "range"),
-        "Assignors of consumer groups on the server.",
-    ),
-    known(
-        "group.consumer.heartbeat.interval.ms", _INT, 5_000,
-        "How often a member of a consumer group reports.",
-    ),
-    known(
         "group.consumer.max.assignment.interval.ms", _INT, 15_000,
         "Largest assignment interval of a group.",
     ),
@@ -38,11 +26,6 @@ KNOWN_GROUP_CONFIGS = [
     known(
         "group.consumer.max.session.timeout.ms", _INT, 60_000,
         "Largest session time-out of a group.",
-    ),
-    known("group.consumer.max.size", _INT, I32_MAX, "Members of a consumer group at most."),
-    known(
-        "group.consumer.migration.policy", _STRING, "bidirectional",
-        "Which groups change between the protocols.",
     ),
     known(
         "group.consumer.min.assignment.interval.ms", _INT, 0,
@@ -55,10 +38,6 @@ KNOWN_GROUP_CONFIGS = [
     known(
         "group.consumer.min.session.timeout.ms", _INT, 45_000,
         "Smallest session time-out of a group.",
-    ),
-    known(
-        "group.consumer.session.timeout.ms", _INT, 45_000,
-        "Silence after which a member of a consumer group is gone.",
     ),
     known(
         "group.share.assignment.interval.ms", _INT, 1_000,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from ..group.config import GroupConfig
+from ..group.consumer_topics import TopicFacts, Topics
+from ..metadata.image import MetadataImage
 from ..transaction.config import TransactionConfig
 from .config import BrokerConfig
 
@@ -20,7 +22,18 @@ def group_config(config: BrokerConfig) -> GroupConfig:
         metadata_bytes_max=number("offset.metadata.max.bytes"),
         offsets_retention_ms=number("offsets.retention.minutes") * _MINUTE_MS,
         retention_check_interval_ms=number("offsets.retention.check.interval.ms"),
+        consumer_assignors=config.get_list("group.consumer.assignors"),
+        consumer_session_timeout_ms=number("group.consumer.session.timeout.ms"),
+        consumer_heartbeat_interval_ms=number("group.consumer.heartbeat.interval.ms"),
+        consumer_assignment_interval_ms=number("group.consumer.assignment.interval.ms"),
+        consumer_migration=str(config.get("group.consumer.migration.policy")),
+        consumer_size_max=number("group.consumer.max.size"),
     )
+
+
+def topics_of(image: MetadataImage) -> Topics:
+    """Return the topics, as consumer groups see them."""
+    return Topics({t.name: TopicFacts(t.topic_id, t.partitions) for t in image.topics.values()})
 
 
 def transaction_config(config: BrokerConfig) -> TransactionConfig:

@@ -95,6 +95,7 @@ class Host:
         self.transactions: TransactionShell
         self.partitions: dict[tuple[str, int], Partition] = {}
         self.on_topics_deleted: Callable[[list[str]], None] = lambda _: None
+        self.on_topics_changed: Callable[[], None] = lambda: None
         self._store = store
         self._refreshed: MetadataImage | None = image
         self._names = _names_of(image)
@@ -270,6 +271,10 @@ class Host:
         self._next_producer_id = found + 1
         return found
 
+    def topic_names(self) -> Mapping[str, str]:
+        """Return the names of all topics by their ids."""
+        return self._names
+
     def refresh_topics(self) -> None:
         """See the topics that a writer in another process has made (read-only logs)."""
         image = self._store.load()
@@ -373,8 +378,11 @@ class Host:
 
     def _save(self, image: MetadataImage) -> None:
         self._store.save(image)
+        changed = image.topics is not self.image.topics
         self.image = image
-        self._names = _names_of(image)
+        if changed:
+            self._names = _names_of(image)
+            self.on_topics_changed()
 
     def _check_count(self, name: str, count: int, added: int) -> None:
         bound = self.config.get_int("max.partitions.per.topic")

@@ -13,6 +13,8 @@ from ..wire.messages.alter_partition_reassignments import AlterPartitionReassign
 from ..wire.messages.alter_replica_log_dirs import AlterReplicaLogDirsRequest
 from ..wire.messages.alter_user_scram_credentials import AlterUserScramCredentialsRequest
 from ..wire.messages.api_versions import ApiVersionsRequest
+from ..wire.messages.consumer_group_describe import ConsumerGroupDescribeRequest
+from ..wire.messages.consumer_group_heartbeat import ConsumerGroupHeartbeatRequest
 from ..wire.messages.create_acls import CreateAclsRequest
 from ..wire.messages.create_partitions import CreatePartitionsRequest
 from ..wire.messages.create_topics import CreateTopicsRequest
@@ -56,6 +58,7 @@ from ..wire.messages.txn_offset_commit import TxnOffsetCommitRequest
 from ..wire.messages.update_features import UpdateFeaturesRequest
 from .handlers import committed as committed_handlers
 from .handlers import configs as configs_handlers
+from .handlers import consumer_groups as consumer_groups_handlers
 from .handlers import fetch as fetch_handlers
 from .handlers import groups as groups_handlers
 from .handlers import log_dirs as log_dirs_handlers
@@ -91,6 +94,8 @@ HANDLERS: dict[type, Handler] = {
     SyncGroupRequest: membership_handlers.sync_group,
     HeartbeatRequest: membership_handlers.heartbeat,
     LeaveGroupRequest: membership_handlers.leave_group,
+    ConsumerGroupHeartbeatRequest: consumer_groups_handlers.consumer_group_heartbeat,
+    ConsumerGroupDescribeRequest: consumer_groups_handlers.consumer_group_describe,
     OffsetCommitRequest: committed_handlers.offset_commit,
     OffsetFetchRequest: committed_handlers.offset_fetch,
     OffsetDeleteRequest: committed_handlers.offset_delete,

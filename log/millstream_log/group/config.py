@@ -22,3 +22,9 @@ class GroupConfig(msgspec.Struct, frozen=True, kw_only=True):
     metadata_bytes_max: int = METADATA_BYTES_MAX  # offset.metadata.max.bytes
     offsets_retention_ms: int = 10_080 * 60_000  # offsets.retention.minutes
     retention_check_interval_ms: int = 600_000  # offsets.retention.check.interval.ms
+    consumer_assignors: tuple[str, ...] = ("uniform", "range")  # group.consumer.assignors
+    consumer_session_timeout_ms: int = 45_000  # group.consumer.session.timeout.ms
+    consumer_heartbeat_interval_ms: int = 5_000  # group.consumer.heartbeat.interval.ms
+    consumer_assignment_interval_ms: int = 1_000  # group.consumer.assignment.interval.ms
+    consumer_migration: str = "bidirectional"  # group.consumer.migration.policy
+    consumer_size_max: int = 2**31 - 1  # group.consumer.max.size, members

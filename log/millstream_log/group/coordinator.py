@@ -18,14 +18,23 @@ Source: KIP-848's shape of a coordinator (handle, records, replay), with the cla
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ..errors import ErrorCode
 from ..machine import LogRecord, Ticket
 from ..model import TopicPartition
 from .config import GroupConfig
-from .expiry import expired_offsets
-from .group import Group, State
+from .consumer_classic import ClassicMembers
+from .consumer_coordinator import (
+    CONSUMER_SESSION,
+    REVOCATION,
+    ConsumerGroups,
+    group_tombstones,
+    is_empty,
+)
+from .consumer_group import ConsumerGroup
+from .expiry import expired_consumer_offsets, expired_offsets
+from .group import CONSUMER_PROTOCOL, Group, State
 from .membership import LeavingMember, Membership
 from .offsets import GroupOffsets
 from .rebalance import Timers
@@ -37,16 +46,22 @@ from .records import (
     encode_group_key,
 )
 from .replies import (
+    CLASSIC,
+    CONSUMER,
     CommitReply,
     DeleteOffsetsReply,
     FetchedOffset,
     GroupDescription,
     GroupOutcome,
+    JoinReply,
+    LeaveReply,
+    LeftMember,
     ListedGroup,
     append_error,
 )
 from .requests import CommitRequest, JoinRequest, SyncRequest
 
+_CONSUMER_TIMERS = (CONSUMER_SESSION, REVOCATION)
 _NOTHING_COMMITTED = FetchedOffset()
 _UNSTABLE = FetchedOffset(error=ErrorCode.UNSTABLE_OFFSET_COMMIT)
 
@@ -60,22 +75,66 @@ class GroupCoordinator:
         self._offsets = GroupOffsets()
         self._timers = Timers()
         self._membership = Membership(self._groups, self._config, self._timers)
-        self.heartbeat = self._membership.heartbeat  # handled there, without a call in between
+        self.consumers = ConsumerGroups(self._groups, self._config, self._timers)
+        self._classic_members = ClassicMembers(self.consumers, self._timers)
         self._check_ms: int | None = None  # when to look for what has expired; None: not loaded
 
     def join(self, request: JoinRequest, ticket: Ticket, now_ms: int) -> GroupOutcome:
         """Handle a JoinGroup; the JoinReply comes with this outcome or a later one."""
-        return self._membership.join(request, ticket, now_ms)
+        consumer = self.consumers.groups.get(request.group_id)
+        if consumer is None:
+            return self._membership.join(request, ticket, now_ms)
+        if not is_empty(consumer):
+            return self._classic_members.join(consumer, request, ticket, now_ms)
+        out = self._membership.join(request, ticket, now_ms)
+        if request.group_id in self._groups:
+            out.records = [*group_tombstones(request.group_id), *out.records]
+            out.on_failure = lambda code: self._stay_consumers(request, ticket, out, code)
+        return out
 
     def sync(self, request: SyncRequest, ticket: Ticket, now_ms: int) -> GroupOutcome:
         """Handle a SyncGroup; the SyncReply comes with this outcome or a later one."""
+        consumer = self.consumers.groups.get(request.group_id)
+        if consumer is not None:
+            return self._classic_members.sync(consumer, request, ticket)
         return self._membership.sync(request, ticket, now_ms)
+
+    def heartbeat(
+        self,
+        *,
+        group_id: str,
+        generation: int,
+        member_id: str,
+        group_instance_id: str | None = None,
+        now_ms: int,
+    ) -> ErrorCode:
+        """Handle a Heartbeat, which is answered at once."""
+        consumer = self.consumers.groups.get(group_id)
+        if consumer is not None:
+            return self._classic_members.heartbeat(
+                consumer, generation, member_id, group_instance_id, now_ms
+            )
+        return self._membership.heartbeat(
+            group_id=group_id,
+            generation=generation,
+            member_id=member_id,
+            group_instance_id=group_instance_id,
+            now_ms=now_ms,
+        )
 
     def leave(
         self, group_id: str, members: Sequence[LeavingMember], ticket: Ticket, now_ms: int
     ) -> GroupOutcome:
         """Handle a LeaveGroup; the reply is a LeaveReply."""
-        return self._membership.leave(group_id, members, ticket, now_ms)
+        consumer = self.consumers.groups.get(group_id)
+        if consumer is None:
+            return self._membership.leave(group_id, members, ticket, now_ms)
+        out = GroupOutcome(group_id=group_id)
+        errors = self.consumers.remove(consumer, members, out)
+        rows = [LeftMember(*row, error) for row, error in zip(members, errors, strict=True)]
+        out.answer(ticket, LeaveReply(members=rows))
+        out.on_failure = lambda code: out.instead(ticket, LeaveReply(error=append_error(code)))
+        return out
 
     def commit(
         self,
@@ -93,11 +152,15 @@ class GroupCoordinator:
             unknown_group: what a member of a group that is not there is told; from version 9 on
                 that is GROUP_ID_NOT_FOUND.
         """
+        consumer = self.consumers.groups.get(request.group_id)
+        if consumer is not None:
+            refused = self.consumers.commit_errors(consumer, request, request.version)
+            return self._commit(request, refused, ticket, now_ms)
         group = self._groups.get(request.group_id)
         error = _commit_error(request, group, unknown_group, transactional=False)
         if group is not None and not error and group.state is not State.EMPTY:
             self._membership.keep_alive(group, group.members[request.member_id], now_ms)
-        return self._commit(request, error, ticket, now_ms)
+        return self._commit(request, _refused(request, error), ticket, now_ms)
 
     def commit_in_transaction(
         self,
@@ -108,9 +171,14 @@ class GroupCoordinator:
         now_ms: int,
     ) -> GroupOutcome:
         """Handle a TxnOffsetCommit; the reply is a CommitReply."""
-        group = self._groups.get(request.group_id)
-        error = _commit_error(request, group, ErrorCode.ILLEGAL_GENERATION, transactional=True)
-        out = self._commit(request, error, ticket, now_ms)
+        consumer = self.consumers.groups.get(request.group_id)
+        if consumer is not None:
+            refused = self.consumers.commit_errors(consumer, request, 0)
+        else:
+            group = self._groups.get(request.group_id)
+            error = _commit_error(request, group, ErrorCode.ILLEGAL_GENERATION, transactional=True)
+            refused = _refused(request, error)
+        out = self._commit(request, refused, ticket, now_ms)
         if out.records:
             out.producer = (producer_id, producer_epoch)
         return out
@@ -140,7 +208,7 @@ class GroupCoordinator:
     ) -> GroupOutcome:
         """Handle an OffsetDelete; the reply is a DeleteOffsetsReply."""
         out = GroupOutcome(group_id=group_id)
-        group = self._groups.get(group_id)
+        group = self.consumers.groups.get(group_id) or self._groups.get(group_id)
         error = _delete_offsets_error(group_id, group)
         if error or group is None:
             out.answer(ticket, DeleteOffsetsReply(error=error))
@@ -160,12 +228,14 @@ class GroupCoordinator:
         """Handle one group of a DeleteGroups; the reply is an ErrorCode."""
         out = GroupOutcome(group_id=group_id)
         group = self._groups.get(group_id)
-        if group is None or group.state is State.DEAD:
+        consumer = self.consumers.groups.get(group_id)
+        if consumer is None and (group is None or group.state is State.DEAD):
             out.answer(ticket, ErrorCode.GROUP_ID_NOT_FOUND)
-        elif group.state is not State.EMPTY:
+        elif not (is_empty(consumer) if consumer else group and group.state is State.EMPTY):
             out.answer(ticket, ErrorCode.NON_EMPTY_GROUP)
         else:
-            out.records = [*self._offsets.delete(group_id)[1], _group_tombstone(group_id)]
+            ends = group_tombstones(group_id) if consumer else [_group_tombstone(group_id)]
+            out.records = [*self._offsets.delete(group_id)[1], *ends]
             out.answer(ticket, ErrorCode.NONE)
             out.on_failure = lambda code: out.instead(ticket, append_error(code))
         return out
@@ -190,14 +260,21 @@ class GroupCoordinator:
         self, states: Sequence[str] = (), types: Sequence[str] = ()
     ) -> list[ListedGroup]:
         """Return the groups in given states and of given types (of all, where none), by id."""
-        if types and "classic" not in {name.lower() for name in types}:
-            return []
+        kinds = {name.lower() for name in types} or {CLASSIC, CONSUMER}
         wanted = {name.lower() for name in states}
-        return [
-            ListedGroup(group.group_id, group.protocol_type or "", group.state)
-            for _, group in sorted(self._groups.items())
-            if not wanted or group.state.lower() in wanted
+        classic = [
+            ListedGroup(group.group_id, group.protocol_type or "", group.state, CLASSIC)
+            for group in self._groups.values()
         ]
+        consumers = [
+            ListedGroup(group.group_id, CONSUMER_PROTOCOL, group.state(), CONSUMER)
+            for group in self.consumers.groups.values()
+        ]
+        return sorted(
+            row
+            for row in (*classic, *consumers)
+            if row.group_type in kinds and (not wanted or row.state.lower() in wanted)
+        )
 
     def deadline_ms(self) -> int | None:
         """Return when `tick` may have something to do; it may find that it was too early."""
@@ -210,10 +287,13 @@ class GroupCoordinator:
         """Do what time alone brings about."""
         outcomes: list[GroupOutcome] = []
         while (key := self._timers.take(now_ms)) is not None:
-            outcomes.append(self._membership.expire(key, now_ms))
+            machine = self.consumers if key.kind in _CONSUMER_TIMERS else self._membership
+            outcomes.append(machine.expire(key, now_ms))
         if self._check_ms is not None and self._check_ms <= now_ms:
             self._check_ms = now_ms + self._config.retention_check_interval_ms
             outcomes += [self._expire(group, now_ms) for _, group in sorted(self._groups.items())]
+            groups = sorted(self.consumers.groups.items())
+            outcomes += [self._expire_consumer(group, now_ms) for _, group in groups]
         return [out for out in outcomes if out.records or out.replies]
 
     def replay(
@@ -227,7 +307,9 @@ class GroupCoordinator:
         """Take one record of the log into account; records of others are passed over."""
         offset_key = decode_key(key) if key else None
         if offset_key is not None:
-            if value is not None and offset_key.group_id not in self._groups:
+            known = offset_key.group_id in self._groups
+            known = known or offset_key.group_id in self.consumers.groups
+            if value is not None and not known:
                 self._groups[offset_key.group_id] = Group(offset_key.group_id)
             self._offsets.replay_offset(
                 offset_key,
@@ -235,7 +317,9 @@ class GroupCoordinator:
                 producer_id if is_transactional else -1,
             )
             return
-        group_id = decode_group_key(key) if key else None
+        if not key or self.consumers.replay(key, value):
+            return
+        group_id = decode_group_key(key)
         if group_id is not None:
             self._replay_group(group_id, value)
 
@@ -246,6 +330,7 @@ class GroupCoordinator:
     def after_load(self, now_ms: int) -> list[GroupOutcome]:
         """Begin the sessions of loaded members, and to look for what expires: this node leads."""
         self._check_ms = now_ms + self._config.retention_check_interval_ms
+        self.consumers.start(now_ms)
         outcomes = [self._membership.start(group, now_ms) for group in self._groups.values()]
         return [out for out in outcomes if out.records or out.replies]
 
@@ -258,21 +343,31 @@ class GroupCoordinator:
         return [out for out in outcomes if out.replies]
 
     def _commit(
-        self, request: CommitRequest, error: ErrorCode, ticket: Ticket, now_ms: int
+        self,
+        request: CommitRequest,
+        refused: Mapping[TopicPartition, ErrorCode],
+        ticket: Ticket,
+        now_ms: int,
     ) -> GroupOutcome:
         out = GroupOutcome(group_id=request.group_id)
-        errors: CommitReply
-        if error:
-            errors = dict.fromkeys(request.offsets, error)
-        else:
-            errors, out.records = self._offsets.commit(
-                request.group_id, request.offsets, now_ms, self._config.metadata_bytes_max
-            )
-            out.on_failure = lambda code: out.instead(
-                ticket, {key: error or append_error(code) for key, error in errors.items()}
-            )
+        taken = {key: value for key, value in request.offsets.items() if key not in refused}
+        found, out.records = self._offsets.commit(
+            request.group_id, taken, now_ms, self._config.metadata_bytes_max
+        )
+        errors: CommitReply = {key: refused.get(key) or found[key] for key in request.offsets}
         out.answer(ticket, errors)
+        out.on_failure = lambda code: out.instead(
+            ticket, {key: error or append_error(code) for key, error in errors.items()}
+        )
         return out
+
+    def _stay_consumers(
+        self, request: JoinRequest, ticket: Ticket, out: GroupOutcome, code: ErrorCode
+    ) -> GroupOutcome:
+        """Forget the classic group that an empty consumer group was to become."""
+        self._groups.pop(request.group_id, None)
+        reply = JoinReply(member_id=request.member_id, error=append_error(code))
+        return out.instead(ticket, reply)
 
     def _expire(self, group: Group, now_ms: int) -> GroupOutcome:
         out = GroupOutcome(group_id=group.group_id)
@@ -284,6 +379,17 @@ class GroupCoordinator:
         used = left or group.pending or self._offsets.has_transaction(group.group_id)
         if group.state is State.EMPTY and not used:
             out.records.append(_group_tombstone(group.group_id))
+        return out
+
+    def _expire_consumer(self, group: ConsumerGroup, now_ms: int) -> GroupOutcome:
+        out = GroupOutcome(group_id=group.group_id)
+        retention_ms = self._config.offsets_retention_ms
+        going = expired_consumer_offsets(group, self._offsets, now_ms, retention_ms)
+        if going:
+            out.records = self._offsets.delete(group.group_id, going)[1]
+        left = len(self._offsets.fetch(group.group_id)) - len(going)
+        if is_empty(group) and not left and not self._offsets.has_transaction(group.group_id):
+            out.records += group_tombstones(group.group_id)
         return out
 
     def _replay_group(self, group_id: str, value: bytes | None) -> None:
@@ -328,9 +434,15 @@ def _commit_error(
     return ErrorCode.NONE
 
 
-def _delete_offsets_error(group_id: str, group: Group | None) -> ErrorCode:
+def _refused(request: CommitRequest, error: ErrorCode) -> CommitReply:
+    return dict.fromkeys(request.offsets, error) if error else {}
+
+
+def _delete_offsets_error(group_id: str, group: Group | ConsumerGroup | None) -> ErrorCode:
     if not group_id:
         return ErrorCode.INVALID_GROUP_ID
+    if isinstance(group, ConsumerGroup):
+        return ErrorCode.NONE
     if group is None or group.state is State.DEAD:
         return ErrorCode.GROUP_ID_NOT_FOUND
     if group.state is not State.EMPTY and group.protocol_type != "consumer":

@@ -6,12 +6,15 @@
     Stable, a consumer group       its commit, for topics that nobody in it subscribes to
     any other                      never
 
+A consumer group of KIP-848 is like a stable one, whatever its state.
+
 Source: KIP-186, KIP-211, KIP-496.
 """
 
 from __future__ import annotations
 
 from ..model import TopicPartition
+from .consumer_group import ConsumerGroup
 from .group import CONSUMER_PROTOCOL, Group, State
 from .offsets import GroupOffsets
 from .records import OffsetValue
@@ -27,6 +30,19 @@ def expired_offsets(
         partition
         for partition, value in offsets.fetch(group.group_id).items()
         if now_ms - _counts_from_ms(group, value) >= retention_ms
+        if not group.subscribes_to(partition.topic)
+        if not offsets.is_pending(group.group_id, partition)
+    ]
+
+
+def expired_consumer_offsets(
+    group: ConsumerGroup, offsets: GroupOffsets, now_ms: int, retention_ms: int
+) -> list[TopicPartition]:
+    """Return the partitions whose commits a consumer group of KIP-848 is to forget now."""
+    return [
+        partition
+        for partition, value in offsets.fetch(group.group_id).items()
+        if now_ms - value.commit_time_ms >= retention_ms
         if not group.subscribes_to(partition.topic)
         if not offsets.is_pending(group.group_id, partition)
     ]

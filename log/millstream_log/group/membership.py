@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from ..errors import ErrorCode
 from ..machine import Ticket
 from .config import GroupConfig
+from .consumer_upgrade import DOWNGRADED
 from .group import Group, Member, State
 from .rebalance import SESSION, SYNC, Rebalances, TimerKey, Timers, part, place
 from .replies import GroupOutcome, JoinReply, LeaveReply, LeftMember, SyncReply, append_error
@@ -137,7 +138,11 @@ class Membership:
         group = self._groups.get(key.group_id)
         if group is None:
             return out
-        if key.kind == SESSION:
+        if key.kind == DOWNGRADED:
+            out = self.start(group, now_ms)
+            if group.state is State.STABLE:
+                self._rebalances.prepare(group, out, now_ms)
+        elif key.kind == SESSION:
             self._expire_session(group, key.member_id, out, now_ms)
         elif key.kind == SYNC:
             self._rebalances.sync_time_is_up(group, out, now_ms)

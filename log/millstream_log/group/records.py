@@ -35,6 +35,7 @@ _GROUP_KEY_VERSION = 2
 _VALUE_VERSION = 3
 _VALUE_VERSION_MAX = 4
 _GROUP_VALUE_VERSION = 3
+_I8 = struct.Struct(">b")
 _I16 = struct.Struct(">h")
 _I32 = struct.Struct(">i")
 _I64 = struct.Struct(">q")
@@ -246,6 +247,10 @@ class Reader:
         self._what = what
         self._position = 0
 
+    def i8(self) -> int:
+        """Return an int8."""
+        return self._number(_I8)
+
     def i16(self) -> int:
         """Return an int16."""
         return self._number(_I16)
@@ -260,7 +265,7 @@ class Reader:
 
     def blob(self) -> bytes:
         """Return bytes after their int32 length."""
-        return self._take(self.i32())
+        return self.raw(self.i32())
 
     def text(self) -> str:
         """Return a string after its int16 length."""
@@ -268,14 +273,23 @@ class Reader:
 
     def compact_text(self) -> str:
         """Return a string after its length + 1 as an unsigned varint."""
-        size = shift = 0
+        return self._decoded(self.uvarint() - 1)
+
+    def optional_compact_text(self) -> str | None:
+        """Return such a string, or None for the length 0."""
+        size = self.uvarint()
+        return self._decoded(size - 1) if size else None
+
+    def uvarint(self) -> int:
+        """Return an unsigned varint of at most five bytes."""
+        number = shift = 0
         more = True
         while more and shift < 35:
-            byte = self._take(1)[0]
-            size |= (byte & 0x7F) << shift
+            byte = self.raw(1)[0]
+            number |= (byte & 0x7F) << shift
             shift += 7
             more = byte >= 0x80
-        return self._decoded(size - 1)
+        return number
 
     def optional_text(self) -> str | None:
         """Return a string, or None for the length -1."""
@@ -284,7 +298,7 @@ class Reader:
 
     def _decoded(self, size: int) -> str:
         try:
-            return self._take(size).decode()
+            return self.raw(size).decode()
         except UnicodeDecodeError as error:
             raise CorruptRecordError(f"{self._what} holds text that is not UTF-8") from error
 
@@ -297,7 +311,8 @@ class Reader:
         self._position = start + layout.size
         return number
 
-    def _take(self, size: int) -> bytes:
+    def raw(self, size: int) -> bytes:
+        """Return so many bytes."""
         start = self._position
         self._position = start + size
         if size < 0 or self._position > len(self._data):

@@ -10,6 +10,10 @@ from ..errors import ErrorCode
 from ..machine import Outcome, Ticket
 from ..model import TopicPartition
 
+CLASSIC = "classic"
+CONSUMER = "consumer"
+"""The types of groups, as operators read them."""
+
 
 class GroupOutcome(Outcome, kw_only=True):
     """An outcome about one group, whose records all go to the partition of that group."""
@@ -119,7 +123,7 @@ class ListedGroup(NamedTuple):
     group_id: str
     protocol_type: str
     state: str
-    group_type: str = "classic"
+    group_type: str = CLASSIC
 
 
 def append_error(code: ErrorCode) -> ErrorCode:

@@ -52,3 +52,4 @@ class CommitRequest(msgspec.Struct, frozen=True, kw_only=True):
     member_id: str = ""
     group_instance_id: str | None = None
     offsets: Mapping[TopicPartition, Commit]
+    version: int = 9  # of OffsetCommit; members of consumer groups know version 9

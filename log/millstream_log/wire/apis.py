@@ -15,6 +15,8 @@ from .messages.alter_partition_reassignments import AlterPartitionReassignmentsR
 from .messages.alter_replica_log_dirs import AlterReplicaLogDirsRequest
 from .messages.alter_user_scram_credentials import AlterUserScramCredentialsRequest
 from .messages.api_versions import ApiVersionsRequest
+from .messages.consumer_group_describe import ConsumerGroupDescribeRequest
+from .messages.consumer_group_heartbeat import ConsumerGroupHeartbeatRequest
 from .messages.create_acls import CreateAclsRequest
 from .messages.create_partitions import CreatePartitionsRequest
 from .messages.create_topics import CreateTopicsRequest
@@ -107,6 +109,8 @@ _CLASSES: tuple[type[Request[Any]], ...] = (
     DescribeProducersRequest,
     DescribeTransactionsRequest,
     ListTransactionsRequest,
+    ConsumerGroupHeartbeatRequest,
+    ConsumerGroupDescribeRequest,
     DescribeTopicPartitionsRequest,
 )
 

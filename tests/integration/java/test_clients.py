@@ -15,7 +15,7 @@ from kafka_java import OPTIONS, compiled
 
 from millstream_log.testing import RunningBroker
 
-CLASSES = ("RecordChecks", "TransactionChecks", "GroupChecks", "AdminChecks")
+CLASSES = ("RecordChecks", "TransactionChecks", "GroupChecks", "ConsumerGroupChecks", "AdminChecks")
 RUN_SECONDS = 100
 
 Seen = dict[str, list[str]]  # by the name of the check, the lines it printed
@@ -89,8 +89,33 @@ GROUPS = {
     ],
     "sessionTimeout": ["settled", "settled", "commit CommitFailedException"],
     "commits": ["7 noté Optional[0] null", "too long OffsetMetadataTooLarge", "7", "{0=7}"],
-    "newProtocol": ["consumer protocol UnsupportedVersionException"],
     "pattern": ["settled", "settled"],
+}
+CONSUMER_GROUPS = {
+    "changes": [
+        "settled Classic",
+        "settled Consumer",
+        "settled Consumer",
+        "settled Consumer",
+        "settled Classic",
+    ],
+    "described": [
+        "settled",
+        "Stable Consumer range 2 2",
+        "me 2 true 2 2",
+        "[Consumer]",
+        "delete GroupNotEmptyException",
+        "gone GroupIdNotFoundException",
+    ],
+    "pattern": ["settled", "broken InvalidRegularExpression"],
+    "shares": ["settled", "settled", "mine", "settled"],
+    "staticMembers": [
+        "settled",
+        "double UnreleasedInstanceIdException",
+        "settled",
+        "settled",
+        "true true",
+    ],
 }
 ADMIN = {
     "cluster": ["1 true true false", "true"],
@@ -231,6 +256,12 @@ def test_transactions(seen_by: Callable[[str], Seen], check: str) -> None:
 def test_groups(seen_by: Callable[[str], Seen], check: str) -> None:
     """Groups share, rebalance, keep and fence as with Apache Kafka."""
     assert seen_by("GroupChecks").get(check) == GROUPS[check]
+
+
+@pytest.mark.parametrize("check", CONSUMER_GROUPS)
+def test_consumer_groups(seen_by: Callable[[str], Seen], check: str) -> None:
+    """Groups that the broker assigns share, keep and refuse as with Apache Kafka."""
+    assert seen_by("ConsumerGroupChecks").get(check) == CONSUMER_GROUPS[check]
 
 
 @pytest.mark.parametrize("check", ADMIN)

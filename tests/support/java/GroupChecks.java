@@ -33,7 +33,7 @@ public class GroupChecks {
     }
 
     /** Polls all members in turn until each holds as many partitions as wanted. */
-    private static String settle(List<KafkaConsumer<String, String>> members, int... wanted) {
+    static String settle(List<KafkaConsumer<String, String>> members, int... wanted) {
         long deadline = System.nanoTime() + 20_000_000_000L;
         while (System.nanoTime() < deadline) {
             boolean settled = true;
@@ -199,20 +199,6 @@ public class GroupChecks {
             checks.see(consumer.committed(Set.of(zero)).get(zero).offset());
         }
         checks.see(checks.offsets(group));
-    }
-
-    /** The protocol that this broker does not offer is refused, not hung on. */
-    public static void newProtocol(Checks checks) throws Exception {
-        String topic = checks.topic(1);
-        checks.seeError("consumer protocol", () -> {
-            try (KafkaConsumer<String, String> consumer = checks.consumer(
-                    "group.protocol=consumer", "group.id=" + checks.fresh("group"))) {
-                consumer.subscribe(Set.of(topic));
-                for (int number = 0; number < 50; number++) {
-                    consumer.poll(Duration.ofMillis(100));
-                }
-            }
-        });
     }
 
     /** A subscription by a pattern takes in a topic that is made later. */

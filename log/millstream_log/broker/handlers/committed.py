@@ -107,6 +107,7 @@ async def _commit(
         member_id=request.member_id,
         group_instance_id=request.group_instance_id,
         offsets=offsets,
+        version=request.version,
     )
     unknown = (
         ErrorCode.GROUP_ID_NOT_FOUND
@@ -141,6 +142,14 @@ def _fetch_group(host: Host, asked: OffsetFetchRequestGroup, stable: bool) -> Of
     except LogError as error:
         return OffsetFetchGroup(
             group_id=asked.group_id, topics=[], error_code=error.code, error_message=str(error)
+        )
+    code = host.groups.machine.consumers.fetch_error(
+        asked.group_id, asked.member_id, asked.member_epoch
+    )
+    if code:
+        message = f"member {asked.member_id!r} in epoch {asked.member_epoch}: {code.name}"
+        return OffsetFetchGroup(
+            group_id=asked.group_id, topics=[], error_code=code, error_message=message
         )
     wanted = None
     if asked.topics is not None:

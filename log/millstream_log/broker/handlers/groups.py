@@ -25,11 +25,11 @@ from ...wire.messages.list_groups import ListedGroup, ListGroupsRequest, ListGro
 from ..host import Host
 from .bounds import check_names
 from .group_ids import check_group_id
+from .operations import GROUP_OPERATIONS
 
 _GROUP, _TRANSACTION = 0, 1
 _LIST_FROM = 4
 _NOT_FOUND_FROM = 6
-_GROUP_OPERATIONS = 1 << 3 | 1 << 6 | 1 << 8  # READ, DELETE, DESCRIBE: all that a group has
 
 
 async def find_coordinator(host: Host, request: FindCoordinatorRequest) -> FindCoordinatorResponse:
@@ -123,7 +123,7 @@ def _described(host: Host, request: DescribeGroupsRequest, group_id: str) -> Des
             for member in group.members
         ],
         authorized_operations=(
-            _GROUP_OPERATIONS if request.include_authorized_operations else OPERATIONS_OMITTED
+            GROUP_OPERATIONS if request.include_authorized_operations else OPERATIONS_OMITTED
         ),
     )
 

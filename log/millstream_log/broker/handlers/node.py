@@ -3,8 +3,8 @@
 ApiVersions, DescribeCluster, UpdateFeatures, SaslHandshake, SaslAuthenticate (keys 18, 60, 57, 17,
 36).
 
-Invariants: what is listed is answered; the one feature is final, and there is no authentication
-that a PLAINTEXT listener could ask for.
+Invariants: what is listed is answered; every feature is final, and there is no authentication that
+a PLAINTEXT listener could ask for.
 
 Source: KIP-511 for the names of clients; the answers of Apache Kafka 4.3.
 """
@@ -35,9 +35,11 @@ from ...wire.schema import Api
 from ..host import Host
 from .operations import CLUSTER_OPERATIONS
 
+FEATURES = {"group.version": 1, "transaction.version": 2}
+"""What clients look for before they use newer groups (KIP-848) and transactions (KIP-890)."""
+
 _SOFTWARE_FROM = 3
 _FEATURES_FROM_ZERO = 4  # before, clients do not understand a feature whose versions begin at 0
-_TRANSACTIONS, _TRANSACTIONS_VERSION = "transaction.version", 2
 _SOFTWARE = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?")
 _BROKERS, _CONTROLLERS = 1, 2
 
@@ -47,17 +49,17 @@ async def api_versions(host: Host, request: ApiVersionsRequest) -> ApiVersionsRe
     software = (request.client_software_name, request.client_software_version)
     if request.version >= _SOFTWARE_FROM and not all(map(_SOFTWARE.fullmatch, software)):
         return ApiVersionsResponse(error_code=ErrorCode.INVALID_REQUEST, api_keys=[])
-    feature = SupportedFeature(name=_TRANSACTIONS, min_version=0, max_version=_TRANSACTIONS_VERSION)
+    features = FEATURES if request.version >= _FEATURES_FROM_ZERO else {}
     return ApiVersionsResponse(
         api_keys=[_listed(cls) for cls in REQUESTS.values()],
-        supported_features=[feature] if request.version >= _FEATURES_FROM_ZERO else [],
+        supported_features=[
+            SupportedFeature(name=name, min_version=0, max_version=level)
+            for name, level in features.items()
+        ],
         finalized_features_epoch=0,
         finalized_features=[
-            FinalizedFeature(
-                name=_TRANSACTIONS,
-                min_version_level=_TRANSACTIONS_VERSION,
-                max_version_level=_TRANSACTIONS_VERSION,
-            )
+            FinalizedFeature(name=name, min_version_level=level, max_version_level=level)
+            for name, level in FEATURES.items()
         ],
     )
 
@@ -103,11 +105,10 @@ def _mismatched(endpoint_type: int) -> DescribeClusterResponse:
 
 async def update_features(host: Host, request: UpdateFeaturesRequest) -> UpdateFeaturesResponse:
     """Refuse every update: no feature of this node can be raised or lowered."""
-    there = (_TRANSACTIONS, _TRANSACTIONS_VERSION)
     refused = [
         update
         for update in request.feature_updates
-        if (update.feature, update.max_version_level) != there
+        if FEATURES.get(update.feature) != update.max_version_level
     ]
     if not refused:
         return UpdateFeaturesResponse()
@@ -115,7 +116,7 @@ async def update_features(host: Host, request: UpdateFeaturesRequest) -> UpdateF
     return UpdateFeaturesResponse(
         error_code=ErrorCode.INVALID_UPDATE_VERSION,
         error_message=f"feature {first.feature!r} cannot go to version {first.max_version_level}:"
-        f" this broker has {_TRANSACTIONS} {_TRANSACTIONS_VERSION}, and no other feature",
+        " no feature of this broker can be changed",
     )
 
 

@@ -61,23 +61,20 @@ def test_a_broker_is_no_controller_endpoint(endpoint_type: int, code: ErrorCode)
     assert (answer.error_code, answer.brokers, answer.cluster_id) == (code, [], "")
 
 
-def test_transactions_are_of_version_2() -> None:
-    """The level is final; that it could be 0 only those are told who understand it."""
+def test_features_are_final() -> None:
+    """Groups and transactions are of the newest kind; that they need not be, newer clients hear."""
     new, old = ask(versions_request("probe", api_version=4), versions_request("probe"))
-    (supported,) = new.supported_features
-    assert (supported.name, supported.min_version, supported.max_version) == (
-        "transaction.version",
-        0,
-        2,
-    )
+    there = [("group.version", 0, 1), ("transaction.version", 0, 2)]
+    assert [
+        (feature.name, feature.min_version, feature.max_version)
+        for feature in new.supported_features
+    ] == there
     assert old.supported_features == []
     for answer in (new, old):
-        (final,) = answer.finalized_features
-        assert (final.name, final.min_version_level, final.max_version_level) == (
-            "transaction.version",
-            2,
-            2,
-        )
+        assert [
+            (feature.name, feature.min_version_level, feature.max_version_level)
+            for feature in answer.finalized_features
+        ] == [(name, high, high) for name, _, high in there]
         assert answer.finalized_features_epoch == 0
 
 
@@ -87,6 +84,7 @@ def test_transactions_are_of_version_2() -> None:
         ([("metadata.version", 20)], ErrorCode.INVALID_UPDATE_VERSION),
         ([("transaction.version", 1)], ErrorCode.INVALID_UPDATE_VERSION),
         ([("transaction.version", 2)], ErrorCode.NONE),
+        ([("group.version", 0)], ErrorCode.INVALID_UPDATE_VERSION),
         ([], ErrorCode.NONE),
     ],
 )

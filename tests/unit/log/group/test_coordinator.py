@@ -247,6 +247,8 @@ def test_records_of_others_are_passed_over() -> None:
     """A null key and a key of a version that is not ours change nothing."""
     machine = GroupCoordinator()
     machine.replay(None, b"x")
-    machine.replay(b"\0\3\0\1g", b"x")
+    machine.replay(b"\0\x0b\0\1g", b"x")
+    machine.replay(b"\0\4\0\1g", b"x")
+    machine.replay(b"\0\3\0\1g", None)
     machine.replay(b"\0\2\0\1g", None)
     assert machine.list_groups() == []
