@@ -38,7 +38,8 @@ def next_place(place: Place, goal: Goal) -> Place:
         return _without_unread(place, goal) if goal.changed else place
     if place.state is State.STABLE and place.epoch == goal.epoch:
         return _without_unread(place, goal) if goal.changed else place
-    return _towards(place, place.epoch + waits, goal)
+    # What it gave up at the epoch of the targets themselves leads to no further one.
+    return _towards(place, min(place.epoch + waits, goal.epoch), goal)
 
 
 def _towards(place: Place, epoch: int, goal: Goal) -> Place:
