@@ -59,6 +59,7 @@ class Connection:
         self._limits = listener.limits
         self._usage = listener.usage
         self._sock = sock
+        self._fd = sock.fileno()  # what the loop looks sockets up by; cheaper than the socket
         self._peer = peer
         self._inbox = Inbox(self._limits.frame_bytes_max)
         self._outbox = Outbox(sock)
@@ -68,7 +69,7 @@ class Connection:
         self._is_turn_over = False  # there may be requests to begin, when the others had theirs
         self._reads = True
         self._writes = False
-        listener.loop.add_reader(sock, self._readable)
+        listener.loop.add_reader(self._fd, self._readable)
 
     @property
     def is_stalled(self) -> bool:
@@ -237,7 +238,7 @@ class Connection:
 
     def _listen(self) -> None:
         """Watch the socket for what can be done with it now."""
-        loop, sock = self._listener.loop, self._sock
+        loop, sock = self._listener.loop, self._fd
         if self._is_turn_over:
             self._is_work_due = True
             loop.call_soon(self._work)
@@ -264,8 +265,8 @@ class Connection:
         if reason:
             said = reason.encode("unicode_escape").decode()[:_REASON_MAX]
             logger.warning("closing the connection of %s: %s", self.address, said)
-        self._listener.loop.remove_reader(self._sock)
-        self._listener.loop.remove_writer(self._sock)
+        self._listener.loop.remove_reader(self._fd)
+        self._listener.loop.remove_writer(self._fd)
         self._sock.close()
         self._usage.unsent_bytes -= self._outbox.held_bytes
         self._usage.received_bytes -= self.received_bytes

@@ -20,6 +20,10 @@ PARTS_MAX = 512
 """Buffers given to one system call; the systems' own bound is 1024."""
 
 
+_JOINED_BYTES = 4096
+"""A small answer becomes one buffer: each one costs as much as copying so many bytes."""
+
+
 class Slot:
     """The place of one answer in the row."""
 
@@ -53,8 +57,8 @@ class Outbox:
 
     def fill(self, slot: Slot, parts: list[bytes]) -> int:
         """Put an answer into its place; return its bytes."""
-        slot.parts = parts
         size = sum(map(len, parts))
+        slot.parts = [b"".join(parts)] if size <= _JOINED_BYTES else parts
         self.held_bytes += size
         return size
 
