@@ -1,6 +1,7 @@
 """Frames that a broker must survive, drawn from a seed.
 
     broken bytes     frames cut short, lengths that lie, noise, keys and versions of nobody
+    crowds           frames with millions of tiny items, all in order but for their number
     hostile values   frames of every API and version, whole, with values that no client sends
 
 Invariants: the same seed gives the same frames; names are drawn from a short list, so that what
@@ -11,16 +12,21 @@ from __future__ import annotations
 
 import random
 import struct
+from collections.abc import Callable
 from typing import Any
 
 from millstream_log.record.batch import seal
 from millstream_log.record.builder import encode_columns
 from millstream_log.wire.apis import REQUESTS
 from millstream_log.wire.frames import write_request
+from millstream_log.wire.messages.produce import ProduceRequest
+from millstream_log.wire.messages.sync_group import SyncGroupRequest
+from millstream_log.wire.primitives import write_uvarint
 from millstream_log.wire.request import Request
 from millstream_log.wire.schema import Field, fields_of
 
 FRAME_BYTES_MAX = 100 << 20
+CROWD_ITEMS = 2_000_000
 
 _BITS = {"int8": 8, "int16": 16, "int32": 32, "int64": 64}
 _SMALL = [-2, -1, 0, 1, 2, 3]
@@ -40,6 +46,41 @@ _HEADER_FIELDS = [  # of a batch: where, and how it is packed
 _WEIRD_FLOATS = [0.0, -0.0, 1.5, float("nan"), float("inf"), float("-inf"), 1e308]
 
 
+def uvarint(value: int) -> bytes:
+    """Return an unsigned varint."""
+    parts: list[bytes] = []
+    write_uvarint(parts.append, value)
+    return b"".join(parts)
+
+
+def crowded_sync_group(count: int) -> bytes:
+    """Return a SyncGroup with so many assignments of nothing to nobody, three bytes each."""
+    head = struct.pack(">hhih", SyncGroupRequest.api.key, 4, 1, -1) + b"\0"
+    group = b"\2g" + struct.pack(">i", 1) + b"\2m" + b"\0"
+    return _sized(head + group + uvarint(count + 1) + b"\1\1\0" * count + b"\0")
+
+
+def crowded_produce(count: int) -> bytes:
+    """Return a Produce with so many topics without a name or partitions, three bytes each."""
+    head = struct.pack(">hhih", ProduceRequest.api.key, 9, 1, -1) + b"\0"
+    acks = b"\0" + struct.pack(">hi", 1, 1000)
+    return _sized(head + acks + uvarint(count + 1) + b"\1\1\0" * count + b"\0")
+
+
+def crowded_tags(count: int) -> bytes:
+    """Return a Produce with so many tagged fields that nobody knows, two bytes each."""
+    head = struct.pack(">hhih", ProduceRequest.api.key, 9, 1, -1) + b"\0"
+    nothing = b"\0" + struct.pack(">hi", 1, 1000) + b"\1"
+    return _sized(head + nothing + uvarint(count) + b"\5\0" * count)
+
+
+CROWDS: list[Callable[[int], bytes]] = [crowded_sync_group, crowded_produce, crowded_tags]
+
+
+def _sized(body: bytes) -> bytes:
+    return struct.pack(">i", len(body)) + body
+
+
 class Hostile:
     """A source of hostile frames."""
 
@@ -53,6 +94,8 @@ class Hostile:
         chance = self._chance
         if chance.random() < 0.6:
             return self.valid()
+        if chance.random() < 0.03:
+            return chance.choice(CROWDS)(CROWD_ITEMS)
         make = chance.choice(
             [
                 self._cut,

@@ -45,6 +45,10 @@ CONNECTION_CONFIGS = [
         doc="Bytes of unread answers of all connections; fetches get less as it fills. Ours.",
     ),
     ConfigDef(
+        "socket.request.items.max", _INT, 250_000, low=1, high=I32_MAX,
+        doc="Items of all arrays, and tagged fields, in one request. Ours.",
+    ),
+    ConfigDef(
         "socket.request.max.bytes", _INT, 100 << 20, low=1, high=I32_MAX,
         doc="Largest request.",
     ),

@@ -57,6 +57,7 @@ class Connection:
         self.received_bytes = 0  # of unfinished requests
         self._listener = listener
         self._limits = listener.limits
+        self._small_frame_bytes_max = listener.limits.small_frame_bytes_max
         self._usage = listener.usage
         self._sock = sock
         self._fd = sock.fileno()  # what the loop looks sockets up by; cheaper than the socket
@@ -150,9 +151,10 @@ class Connection:
 
     def _begin(self, data: memoryview) -> None:
         """Give one request to the broker. Raises ProtocolError."""
-        if len(data) > self._limits.plain_frame_bytes_max:
-            self._check_bulk(data)
-        frame = read_request(data, REQUESTS)
+        if len(data) > self._small_frame_bytes_max:
+            frame = self._read_large(data)
+        else:
+            frame = read_request(data, REQUESTS)
         if not self.has_spoken:
             self.has_spoken = True
             self.last_active = self._listener.loop.time()
@@ -172,15 +174,19 @@ class Connection:
             tasks.add(task)
             task.add_done_callback(partial(self._ended, frame, tasks))
 
-    def _check_bulk(self, data: memoryview) -> None:
-        """Refuse a large request of an API that has no use for it.
+    def _read_large(self, data: memoryview) -> Frame:
+        """Read a large request, unless its API has no use for the size, or it has too many items.
 
         Names by the million take many times their bytes once they are objects.
         """
-        (key,) = _KEY.unpack_from(data)
-        if key not in _BULK:
-            bound = self._limits.plain_frame_bytes_max
-            raise ProtocolError(f"a request of API key {key}, {len(data)} bytes, allowed {bound}")
+        bound = self._limits.plain_frame_bytes_max
+        if len(data) > bound:
+            (key,) = _KEY.unpack_from(data)
+            if key not in _BULK:
+                raise ProtocolError(
+                    f"a request of API key {key}, {len(data)} bytes, allowed {bound}"
+                )
+        return read_request(data, REQUESTS, self._limits.frame_items_max)
 
     def _ended(
         self, frame: Frame, tasks: set[asyncio.Task[None]], task: asyncio.Task[None]

@@ -26,12 +26,18 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     connections_per_address_max: int  # max.connections.per.ip
     frame_bytes_max: int  # socket.request.max.bytes
     plain_frame_bytes_max: int  # socket.request.plain.max.bytes
+    frame_items_max: int  # socket.request.items.max
     requests_in_flight_max: int  # connection.requests.max
     unsent_bytes_max: int  # connection.unsent.bytes.max
     unsent_bytes_total_max: int  # queued.max.response.bytes
     received_bytes_total_max: int  # queued.max.request.bytes
     idle_seconds_max: float  # connections.max.idle.ms
     stalled_seconds_max: float  # connection.stalled.max.ms
+
+    @property
+    def small_frame_bytes_max(self) -> int:
+        """Return the size up to which no frame can meet a bound of its contents."""
+        return min(self.plain_frame_bytes_max, self.frame_items_max)
 
     @classmethod
     def of(cls, config: BrokerConfig) -> Limits:
@@ -42,6 +48,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
             connections_per_address_max=number("max.connections.per.ip"),
             frame_bytes_max=number("socket.request.max.bytes"),
             plain_frame_bytes_max=number("socket.request.plain.max.bytes"),
+            frame_items_max=number("socket.request.items.max"),
             requests_in_flight_max=number("connection.requests.max"),
             unsent_bytes_max=number("connection.unsent.bytes.max"),
             unsent_bytes_total_max=number("queued.max.response.bytes"),

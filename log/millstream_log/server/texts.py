@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..wire.primitives import STRING_BYTES_MAX
 from ..wire.schema import fields_of
-
-TEXT_BYTES_MAX = 32_767
-"""What the length field of a string can say in versions that are not flexible."""
 
 
 def shorten(message: Any) -> None:
-    """Cut every text of an answer that is longer than its length field can say."""
+    """Cut every text of an answer that is longer than a string may be."""
     cls: type = type(message)
     for field in fields_of(cls):
         value = getattr(message, field.name)
@@ -31,4 +29,4 @@ def shorten(message: Any) -> None:
 
 
 def _cut(text: str) -> str:
-    return text.encode()[:TEXT_BYTES_MAX].decode(errors="ignore")
+    return text.encode()[:STRING_BYTES_MAX].decode(errors="ignore")

@@ -3,14 +3,15 @@
     schema.fields_of(cls)  ->  Python source for that version  ->  compiled, kept
 
     read(data, at)       -> message, where it ends
+    read(data, at, take) -> the same, and `take` hears of every array and block of tags, or raises
     write(append, message)
 
 Neighbouring fields of a fixed size become one `struct` call; the rest calls `primitives`; tagged
 fields stand at the end, each by its tag and size.
 
 Invariants: whatever the bytes, a reader raises what `primitives` says and no other error; it
-allocates no more than the bytes that came can fill; a tagged field that nobody knows is skipped,
-one that has its default is not written.
+allocates no more than the bytes that came can fill, and takes no byte for two items; a tagged
+field that nobody knows is skipped, one that has its default is not written.
 
 Source: the Kafka protocol guide, KIP-482; the layouts are the classes' own.
 """
@@ -24,10 +25,11 @@ from typing import Any, NamedTuple
 
 from ..errors import ErrorCode
 from . import primitives
-from .primitives import Write
+from .primitives import STRING_BYTES_MAX, Take, Write
 from .schema import Field, fields_of
 
 Reader = Callable[[memoryview, int], tuple[Any, int]]
+CountingReader = Callable[[memoryview, int, Take], tuple[Any, int]]
 Writer = Callable[[Write, Any], None]
 
 _FIXED = {
@@ -62,6 +64,12 @@ def error_code(value: int) -> ErrorCode:
 def reader(cls: type, version: int, flexible: bool) -> Reader:
     """Return the function that reads a `cls` of this version."""
     return _compile(_ReaderSource(cls, version, flexible))
+
+
+@functools.cache
+def counting_reader(cls: type, version: int, flexible: bool) -> CountingReader:
+    """Return the function that reads a `cls` of this version and counts what it holds."""
+    return _compile(_CountingReaderSource(cls, version, flexible))
 
 
 @functools.cache
@@ -159,15 +167,17 @@ class _Source:
 
 
 _PRIMITIVES = [name for name in vars(primitives) if name.startswith(("read_", "write_", "uuid_"))]
-_PRIMITIVES += ["skip_tags", "not_null", "too_long"]
+_PRIMITIVES += ["skip_tags", "not_null", "too_long", "string_too_long"]
 
 
 class _ReaderSource(_Source):
     """The source of a reader: every field into a variable of its own, then the message."""
 
+    arguments = "data, at"
+
     def build(self) -> None:
         self.names["cls"] = self.cls
-        self.deeper("def run(data, at):")
+        self.deeper(f"def run({self.arguments}):")
         known: list[str] = []
         for part in _runs(_plain(self.cls, self.version)):
             if isinstance(part, _Run):
@@ -181,9 +191,16 @@ class _ReaderSource(_Source):
             self._read_tags(tagged)
             known += [field.name for field in tagged]
         elif self.flexible:
-            self.line("at = skip_tags(data, at)")
+            self.line(f"at = skip_tags({self.arguments})")
         given = ", ".join(f"{name}=v_{name}" for name in known)
         self.line(f"return cls({given}), at")
+
+    def _inner(self, cls: type) -> Callable[..., Any]:
+        """Return the reader of a part."""
+        return reader(cls, self.version, self.flexible)
+
+    def _take(self, count: str) -> None:
+        """Have `count` more items or tagged fields counted: nobody asks here."""
 
     def _read_run(self, run: _Run) -> None:
         form = run.format
@@ -200,11 +217,11 @@ class _ReaderSource(_Source):
         if field.is_array:
             self._read_array(field, target, nullable)
         elif field.struct is not None:
-            read = self.name(reader(field.struct, self.version, self.flexible), "read")
+            read = self.name(self._inner(field.struct), "read")
             if nullable:
                 self._read_presence(target)
                 self.deeper("else:")
-            self.line(f"{target}, at = {read}(data, at)")
+            self.line(f"{target}, at = {read}({self.arguments})")
             if nullable:
                 self.back()
         else:
@@ -219,6 +236,10 @@ class _ReaderSource(_Source):
             self.back()
             self.deeper("else:")
             self.line("size, at = read_uvarint(data, at)")
+            if field_type == "string":
+                self.deeper(f"if size > {STRING_BYTES_MAX + 1}:")
+                self.line("raise string_too_long(at, size - 1)")
+                self.back()
             self.back()
             self.line("size -= 1")
         else:
@@ -257,14 +278,15 @@ class _ReaderSource(_Source):
             self.line("raise not_null(at)")
         self.back()
         self.deeper("else:")
+        self._take("count")
         if field.type in _FIXED:
             self._read_fixed_items(field, target)
         else:
             self.line(f"{target} = []")
             self.deeper("for _ in range(count):")
             if field.struct is not None:
-                read = self.name(reader(field.struct, self.version, self.flexible), "read")
-                self.line(f"item, at = {read}(data, at)")
+                read = self.name(self._inner(field.struct), "read")
+                self.line(f"item, at = {read}({self.arguments})")
             else:
                 self._read_sized(field.type, "item", False)
             self.line(f"{target}.append(item)")
@@ -292,6 +314,7 @@ class _ReaderSource(_Source):
             default = "[]" if field.is_array else self.name(field.default, "default")
             self.line(f"v_{field.name} = {default}")
         self.line("tags, at = read_uvarint(data, at)")
+        self._take("tags")
         self.deeper("for _ in range(tags):")
         self.line("tag, at = read_uvarint(data, at)")
         self.line("size, at = read_uvarint(data, at)")
@@ -305,9 +328,25 @@ class _ReaderSource(_Source):
                 self._read_run(_Run([field]))
             else:
                 self._read_field(field)
+            # Else the next tag would read the same bytes again, and so each of very many.
+            self.deeper("if at > end:")
+            self.line("raise too_long(data[:end], end - size, at - end + size)")
+            self.back()
             self.back()
         self.line("at = end")
         self.back()
+
+
+class _CountingReaderSource(_ReaderSource):
+    """The source of a reader that says how many items there will be before it makes them."""
+
+    arguments = "data, at, take"
+
+    def _inner(self, cls: type) -> Callable[..., Any]:
+        return counting_reader(cls, self.version, self.flexible)
+
+    def _take(self, count: str) -> None:
+        self.line(f"take({count})")
 
 
 class _WriterSource(_Source):

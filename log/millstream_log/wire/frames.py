@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ..errors import ProtocolError
-from .codec import reader, writer
+from .codec import counting_reader, reader, writer
 from .primitives import read_nullable_string, skip_tags
 from .request import Request
 from .schema import Api
@@ -44,11 +44,33 @@ class Frame(NamedTuple):
     unsupported: bool = False  # ApiVersions of a version that is not ours
 
 
-def read_request(data: memoryview, classes: Mapping[int, type[Request[Any]]]) -> Frame:
+class _Items:
+    """The items that a request may still have."""
+
+    __slots__ = ("_left", "_max")
+
+    def __init__(self, items_max: int) -> None:
+        self._max = self._left = items_max
+
+    def take(self, count: int) -> None:
+        """Count items before they are read. Raises ProtocolError beyond the bound."""
+        self._left -= count
+        if self._left < 0:
+            raise ProtocolError(
+                f"more than {self._max} items of arrays and tagged fields in a request"
+            )
+
+
+def read_request(
+    data: memoryview, classes: Mapping[int, type[Request[Any]]], items_max: int | None = None
+) -> Frame:
     """Read one request, without its size; `classes` are the request classes by API key.
 
+    An item takes a byte at the least: who bounds items need do so for frames with more bytes only.
+
     Raises:
-        ProtocolError: the bytes are no request of an API and version that we speak.
+        ProtocolError: the bytes are no request of an API and version that we speak, or its arrays
+            and tagged fields have more than `items_max` items together.
     """
     try:
         key, version, correlation_id = _REQUEST.unpack_from(data)
@@ -65,14 +87,29 @@ def read_request(data: memoryview, classes: Mapping[int, type[Request[Any]]]) ->
             return Frame(api, 0, correlation_id, "", cls(), unsupported=True)
         flexible = version >= api.flexible
         client_id, at = read_nullable_string(data, _REQUEST.size)
-        if flexible:
-            at = skip_tags(data, at)
-        request, _ = reader(cls, version, flexible)(data, at)
+        if items_max is None:
+            if flexible:
+                at = skip_tags(data, at)
+            request, _ = reader(cls, version, flexible)(data, at)
+        else:
+            request = _read_counted(data, at, cls, version, items_max)
     except _BAD_BYTES as error:
         raise ProtocolError(
             f"a frame of {len(data)} bytes is broken or ends inside a field: {error}"
         ) from error
     return Frame(api, version, correlation_id, client_id or "", request)
+
+
+def _read_counted(
+    data: memoryview, at: int, cls: type[Request[Any]], version: int, items_max: int
+) -> Request[Any]:
+    """Read what stands behind a client id, up to so many items."""
+    take = _Items(items_max).take
+    flexible = version >= cls.api.flexible
+    if flexible:
+        at = skip_tags(data, at, take)
+    request: Request[Any] = counting_reader(cls, version, flexible)(data, at, take)[0]
+    return request
 
 
 def write_response(api: Api, version: int, correlation_id: int, response: Any) -> list[bytes]:

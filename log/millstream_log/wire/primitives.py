@@ -3,6 +3,7 @@
     classic   string: int16 length   bytes, records, array: int32 length     null: -1
     compact   an unsigned varint of length + 1                               null: 0
     uuid      16 bytes, here 32 hex digits; all zero is ""
+    a string of either form has at most 32,767 bytes
 
 Invariants: a length is checked against the bytes that remain before anything is taken or allocated;
 `data` ends where the frame ends; what reaches past it is a ProtocolError, a struct.error or an
@@ -19,6 +20,11 @@ from collections.abc import Callable
 from ..errors import ProtocolError
 
 Write = Callable[[bytes], None]
+Take = Callable[[int], None]
+"""Counts items of arrays and tagged fields as they are announced; raises when they are too many."""
+
+STRING_BYTES_MAX = 32_767
+"""What a classic string can have, and a compact one may."""
 
 _I16 = struct.Struct(">h")
 _I32 = struct.Struct(">i")
@@ -66,6 +72,11 @@ def too_long(data: memoryview, at: int, size: int) -> ProtocolError:
     return ProtocolError(f"{size} bytes at byte {at}, {len(data) - at} remain")
 
 
+def string_too_long(at: int, size: int) -> ProtocolError:
+    """Return the error of a string that no classic length field could announce."""
+    return ProtocolError(f"a string of {size} bytes at byte {at}, allowed {STRING_BYTES_MAX}")
+
+
 def not_null(at: int) -> ProtocolError:
     """Return the error of a null that may not be."""
     return ProtocolError(f"null before byte {at}, where none is allowed")
@@ -96,11 +107,13 @@ def read_compact_count(data: memoryview, at: int, item_bytes_min: int) -> tuple[
     return count - 1, at
 
 
-def skip_tags(data: memoryview, at: int) -> int:
+def skip_tags(data: memoryview, at: int, take: Take | None = None) -> int:
     """Return where a block of tagged fields, known to nobody here, ends."""
     if not data[at]:
         return at + 1
     count, at = read_uvarint(data, at)
+    if take is not None:
+        take(count)
     for _ in range(count):
         _, at = read_uvarint(data, at)
         size, at = read_uvarint(data, at)
@@ -118,7 +131,7 @@ def write_string(write: Write, value: str | None) -> None:
 
 
 def write_compact_string(write: Write, value: str | None) -> None:
-    """Write a compact string or null."""
+    """Write a compact string or null; struct.error when it is too long, as for a classic one."""
     if value is None:
         write(b"\x00")
         return
@@ -126,6 +139,8 @@ def write_compact_string(write: Write, value: str | None) -> None:
     size = len(raw) + 1
     if size < 0x80:
         write(_SMALL[size] + raw)
+    elif size > STRING_BYTES_MAX + 1:
+        raise struct.error(f"a string of {len(raw)} bytes, allowed {STRING_BYTES_MAX}")
     else:
         write_uvarint(write, size)
         write(raw)

@@ -93,7 +93,7 @@ def test_every_config_of_topics_and_brokers_is_described() -> None:
         files=with_topics("t"),
     )
     topic, broker = answer.results
-    assert (len(topic.configs), len(broker.configs)) == (33, 350)
+    assert (len(topic.configs), len(broker.configs)) == (33, 351)
     names = [entry.name for entry in broker.configs]
     assert names == sorted(names)
     assert {"log.dirs", "listeners", "ssl.keystore.location", "max.partitions"} < set(names)

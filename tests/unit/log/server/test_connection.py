@@ -6,6 +6,7 @@ import struct
 from typing import Any
 
 import pytest
+from hostile import crowded_sync_group
 from socket_pairs import VERSIONS, answer, fetched, frame, run, served, turns
 
 from millstream_log.errors import ErrorCode, InvalidRequestError
@@ -214,6 +215,48 @@ def test_large_requests_are_for_bulk(is_bulk: bool, caplog: pytest.LogCaptureFix
 
     run(main)
     assert [line.startswith("closing") for line in caplog.messages] == ([] if is_bulk else [True])
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_text_that_is_too_long_is_cut_in_every_version(version: int) -> None:
+    """No client would take the whole of it, however its length is written."""
+
+    async def handle(_: Any) -> Any:
+        return FindCoordinatorResponse(error_message="m" * 40_000)
+
+    async def main() -> None:
+        async with served(handle) as running:
+            client = running.client()
+            client.send(frame(FindCoordinatorRequest(key="k"), 1, version))
+            raw = await client.receive()
+            assert raw is not None
+            found = read_response(memoryview(raw), FindCoordinatorRequest.api, version)[1]
+            assert found.error_message == "m" * 32_767
+
+    run(main)
+
+
+@pytest.mark.parametrize(("count", "is_allowed"), [(40, True), (41, False)])
+def test_a_crowd_of_tiny_items_closes_with_one_line(
+    count: int, is_allowed: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A large frame may have so many items of all arrays, and not one more."""
+
+    async def handle(_: Any) -> Any:
+        return SyncGroupResponse(assignment=b"")
+
+    async def main() -> None:
+        async with served(handle, socket_request_items_max=40) as running:
+            client = running.client()
+            client.send(crowded_sync_group(count))
+            if is_allowed:
+                assert await client.correlations(1) == [1]
+            else:
+                assert await client.receive() is None
+
+    run(main)
+    said = "closing the connection of there: more than 40 items of arrays and tagged fields in a"
+    assert [line.startswith(said) for line in caplog.messages] == ([] if is_allowed else [True])
 
 
 def test_an_error_that_no_answer_can_hold_closes_with_one_line(

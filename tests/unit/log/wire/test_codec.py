@@ -10,7 +10,7 @@ import pytest
 
 from millstream_log.errors import ErrorCode, ProtocolError
 from millstream_log.wire.apis import REQUESTS
-from millstream_log.wire.codec import bytes_min, reader, writer
+from millstream_log.wire.codec import bytes_min, counting_reader, reader, writer
 from millstream_log.wire.schema import (
     Api,
     Bool,
@@ -29,6 +29,7 @@ from millstream_log.wire.schema import (
 )
 
 ID = "00112233445566778899aabbccddeeff"
+LONG = "x" * 32_768
 APIS: list[Api] = [cls.api for cls in REQUESTS.values()]
 EVERY_VERSION = [
     pytest.param(api, version, id=f"{api.name}-{version}")
@@ -235,6 +236,66 @@ def test_a_tagged_field_must_end_within_the_frame() -> None:
     """Its size is checked before its bytes are looked at."""
     with pytest.raises(ProtocolError, match="127 bytes at byte 4, 4 remain"):
         decoded(Tagged, bytes.fromhex("01 01 00 7f 00000007"), 0, True)
+
+
+def test_a_tagged_field_ends_where_it_says() -> None:
+    """Else each of many tags could read all of the frame anew."""
+    with pytest.raises(ProtocolError, match="4 bytes at byte 4, 3 remain"):
+        decoded(Tagged, bytes.fromhex("01 01 00 03 00000007"), 0, True)
+
+
+@pytest.mark.parametrize("size", [127, 128, 32_767])
+def test_a_compact_string_may_be_as_long_as_a_classic_one(size: int) -> None:
+    """Both forms hold the same strings."""
+    message = Loose(name="x" * size, rack="x" * size, names=["x" * size])
+    for flexible in (False, True):
+        assert decoded(Loose, encoded(message, 0, flexible), 0, flexible) == message
+
+
+@pytest.mark.parametrize("name", ["name", "rack", "names"])
+def test_a_compact_string_longer_than_a_classic_one_is_refused(name: str) -> None:
+    """Apache Kafka refuses it as well, whether or not it may be null."""
+    allowed = LONG[:-1]
+    message = Loose()
+    setattr(message, name, [allowed] if name == "names" else allowed)
+    whole = encoded(message, 0, True)
+    longer = whole.replace(b"\x80\x80\x02" + allowed.encode(), b"\x81\x80\x02" + LONG.encode())
+    with pytest.raises(ProtocolError, match="a string of 32768 bytes"):
+        decoded(Loose, longer, 0, True)
+
+
+@pytest.mark.parametrize("flexible", [False, True])
+def test_a_string_that_nobody_would_read_is_not_written(flexible: bool) -> None:
+    """Both forms of it have the same bound."""
+    with pytest.raises(struct.error):
+        encoded(Loose(name=LONG), 0, flexible)
+
+
+def test_compact_bytes_and_arrays_may_be_longer() -> None:
+    """Only strings have a bound of their own."""
+    message = Loose(raw=LONG.encode(), maybe_raw=LONG.encode(), numbers=[1] * 32_768)
+    assert decoded(Loose, encoded(message, 0, True), 0, True) == message
+
+
+@pytest.mark.parametrize("flexible", [False, True])
+def test_a_counting_reader_says_what_it_is_about_to_read(flexible: bool) -> None:
+    """It hears of each array before its items, and reads the same message."""
+    counts: list[int] = []
+    whole = memoryview(encoded(LOOSE, 0, flexible))
+    read = counting_reader(Loose, 0, flexible)(whole, 0, counts.append)
+    assert read == reader(Loose, 0, flexible)(whole, 0)
+    assert counts == [2, 2, 2, 1]
+
+
+def test_a_counting_reader_counts_tagged_fields_known_or_not() -> None:
+    """A block of nothing but tags takes time as well, and what is in a tagged field is counted."""
+    counts: list[int] = []
+    whole = encoded(Tagged(first=7, parts=[Part(index=2)]), 0, True)
+    unknown = encoded(Part(index=1), 0, True)[:-1] + bytes.fromhex("02 05 00 06 00")
+    counting_reader(Tagged, 0, True)(memoryview(whole), 0, counts.append)
+    assert counts == [2, 1]
+    counting_reader(Part, 0, True)(memoryview(unknown), 0, counts.append)
+    assert counts == [2, 1, 2]
 
 
 def structs(cls: type) -> Iterator[type]:

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hostile import CROWD_ITEMS, CROWDS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -187,3 +190,50 @@ def test_a_part_that_may_be_null_is_cut_like_any_other() -> None:
     for end in range(len(raw)):
         with pytest.raises(ProtocolError):
             read(raw[:end])
+
+
+@pytest.mark.parametrize("version", [4, 9])
+def test_all_items_of_a_request_count_against_one_bound(version: int) -> None:
+    """As many as the bound are read like any others, one more is refused."""
+    raw = body(metadata(10), version)
+    assert read_request(memoryview(raw), REQUESTS, 10) == read(raw)
+    with pytest.raises(ProtocolError, match="more than 9 items of arrays"):
+        read_request(memoryview(raw), REQUESTS, 9)
+
+
+def test_items_within_items_count_too() -> None:
+    """Many small arrays are as much as a large one: a topic of two partitions is three items."""
+    part = ListOffsetsPartition(index=0, timestamp=-1)
+    request = ListOffsetsRequest(topics=[ListOffsetsTopic(name="t", partitions=[part] * 2)] * 3)
+    raw = memoryview(body(request, 6))
+    assert read_request(raw, REQUESTS, 9).request == request
+    with pytest.raises(ProtocolError, match="more than 8 items of arrays"):
+        read_request(raw, REQUESTS, 8)
+
+
+def test_tagged_fields_of_the_header_count() -> None:
+    """They come before the request, and take the same time."""
+    raw = body(ApiVersionsRequest(), 3)
+    crowd = memoryview(raw[:11] + b"\x03\x05\x00\x06\x00\x07\x00" + raw[12:])
+    assert read_request(crowd, REQUESTS, 3).request == ApiVersionsRequest()
+    with pytest.raises(ProtocolError, match="more than 2 items"):
+        read_request(crowd, REQUESTS, 2)
+
+
+@pytest.mark.parametrize("crowd", CROWDS)
+def test_a_crowd_is_refused_before_it_is_made(crowd: Callable[[int], bytes]) -> None:
+    """Two million items that take six megabytes of a frame take no memory beyond it."""
+    raw = memoryview(crowd(CROWD_ITEMS))[4:]
+    tracemalloc.start()
+    try:
+        with pytest.raises(ProtocolError, match="more than 250000 items"):
+            read_request(raw, REQUESTS, 250_000)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1 << 20
+
+
+def metadata(count: int) -> MetadataRequest:
+    """Return a request for so many topics."""
+    return MetadataRequest(topics=[MetadataRequestTopic(name="t")] * count)
