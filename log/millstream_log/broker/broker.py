@@ -9,6 +9,7 @@ errors of partitions and topics travel inside the response, so that every transp
 from __future__ import annotations
 
 import asyncio
+import base64
 import logging
 import os
 import uuid
@@ -206,4 +207,11 @@ def _adopt(log_dir: LogDir, node_id: int) -> MetadataImage:
         )
     if found:
         logger.warning("%s had no %s: adopted %d topics", log_dir.path, FILE_NAME, len(found))
-    return MetadataImage(cluster_id=uuid.uuid4().hex, node_id=node_id, topics=found)
+    return MetadataImage(cluster_id=_new_cluster_id(), node_id=node_id, topics=found)
+
+
+def _new_cluster_id() -> str:
+    """Return 22 characters of base64, as Kafka's tools make them: never with a dash in front."""
+    while (cluster_id := base64.urlsafe_b64encode(uuid.uuid4().bytes)[:22].decode())[0] == "-":
+        pass
+    return cluster_id

@@ -24,7 +24,7 @@ class TopicImage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class MetadataImage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """All topics of one log, and whose they are."""
 
-    cluster_id: str  # 32 hex digits
+    cluster_id: str  # 22 characters of base64; of older logs, 32 hex digits
     node_id: int = 0
     topics: dict[str, TopicImage] = msgspec.field(default_factory=dict)
     producer_ids_end: int = 0  # producer ids below it are given out, or were lost with a crash
