@@ -21,7 +21,7 @@ PARTS_MAX = 512
 
 
 _JOINED_BYTES = 4096
-"""A small answer becomes one buffer: each one costs as much as copying so many bytes."""
+"""Parts of so many bytes on average become one buffer: handing one over costs as much as a copy."""
 
 
 class Slot:
@@ -58,7 +58,7 @@ class Outbox:
     def fill(self, slot: Slot, parts: list[bytes]) -> int:
         """Put an answer into its place; return its bytes."""
         size = sum(map(len, parts))
-        slot.parts = [b"".join(parts)] if size <= _JOINED_BYTES else parts
+        slot.parts = [b"".join(parts)] if size <= _JOINED_BYTES * len(parts) else parts
         self.held_bytes += size
         return size
 
