@@ -17,7 +17,9 @@ from millstream_log.wire.messages.create_partitions import (
 )
 from millstream_log.wire.messages.create_topics import CreatableTopic, CreateTopicsRequest
 from millstream_log.wire.messages.delete_topics import DeleteTopicsRequest, DeleteTopicState
+from millstream_log.wire.messages.fetch import FetchPartition, FetchRequest, FetchTopic
 from millstream_log.wire.messages.metadata import MetadataRequest, MetadataRequestTopic
+from millstream_log.wire.messages.produce import ProducePartition, ProduceRequest, ProduceTopic
 
 PARTITIONS = 20
 CREATE = CreateTopicsRequest(topics=[CreatableTopic(name="t", num_partitions=PARTITIONS)])
@@ -169,3 +171,50 @@ def test_a_topic_that_was_answered_outlives_a_crash(seed: int) -> None:
 
     asyncio.run(begin())
     run(files, again)
+
+
+def fetch(**bounds: Any) -> FetchRequest:
+    """Return a fetch of all partitions from their beginning."""
+    parts = [FetchPartition(index=index, fetch_offset=0) for index in range(PARTITIONS)]
+    return FetchRequest(topics=[FetchTopic(name="t", partitions=parts)], **bounds)
+
+
+def filled() -> ProduceRequest:
+    """Return a record for each partition."""
+    parts = [
+        ProducePartition(index=index, records=encode_columns([1], None, [b"x"]))
+        for index in range(PARTITIONS)
+    ]
+    return ProduceRequest(topics=[ProduceTopic(name="t", partitions=parts)], acks=1)
+
+
+def test_who_reads_much_takes_turns() -> None:
+    """A fetch that has enough to be answered lets others in between partitions, and is whole."""
+
+    async def scenario(broker: Broker) -> None:
+        await broker.handle(CREATE)
+        await broker.handle(filled())
+        reading = asyncio.create_task(broker.handle(fetch(min_bytes=1, max_wait_ms=0)))
+        turns = 0
+        while not reading.done():
+            await asyncio.sleep(0)
+            turns += 1
+        assert turns >= PARTITIONS
+        (topic,) = reading.result().topics
+        assert all(len(part.records) for part in topic.partitions)
+
+    run(MemoryFiles(), scenario)
+
+
+def test_who_may_have_to_wait_reads_in_one_go() -> None:
+    """An append amid the reading of a fetch that finds too little would wake nobody."""
+
+    async def scenario(broker: Broker) -> None:
+        await broker.handle(CREATE)
+        reading = asyncio.create_task(broker.handle(fetch(min_bytes=1, max_wait_ms=1_000_000)))
+        await asyncio.sleep(0)
+        await broker.handle(filled())
+        (topic,) = (await reading).topics
+        assert any(len(part.records) for part in topic.partitions)
+
+    run(MemoryFiles(), scenario)
