@@ -43,7 +43,7 @@ def test_request_without_answer_holds_nobody_up(pair: Pair) -> None:
 def test_slow_reader_gets_all_bytes_in_the_end(pair: Pair) -> None:
     """What the peer does not take stays, is counted, and follows whole."""
     outbox = Outbox(pair[0])
-    parts = [bytes([number % 256]) * 3001 for number in range(PARTS_MAX + 300)]
+    parts = [bytes([number % 256]) * 5001 for number in range(PARTS_MAX + 300)]
     outbox.fill(outbox.reserve(), list(parts))
     whole = b"".join(parts)
     received = bytearray()
@@ -52,7 +52,7 @@ def test_slow_reader_gets_all_bytes_in_the_end(pair: Pair) -> None:
     while len(received) < len(whole):
         received += pair[1].recv(1 << 16)
         outbox.send()
-        assert outbox.held_bytes < len(whole) - len(received) + 3001
+        assert outbox.held_bytes < len(whole) - len(received) + 5001
     assert bytes(received) == whole
     assert not outbox.is_blocked
     assert outbox.held_bytes == 0
@@ -69,3 +69,11 @@ def test_an_answer_is_counted_until_its_last_byte_has_gone(pair: Pair) -> None:
         pair[1].recv(1 << 20)
         sent += outbox.send()
     assert outbox.held_bytes == 0
+
+
+def test_small_parts_leave_together(pair: Pair) -> None:
+    """An answer of more parts than one system call takes goes out in one, if they are small."""
+    outbox = Outbox(pair[0])
+    outbox.fill(outbox.reserve(), [b"part"] * (2 * PARTS_MAX))
+    assert outbox.send() == 8 * PARTS_MAX
+    assert pair[1].recv(1 << 20) == b"part" * (2 * PARTS_MAX)
