@@ -82,6 +82,7 @@ class Shell(Generic[M]):
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ms: int | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_whole = True  # nothing of the topic had to be left out
 
     async def call(self, decide: Callable[[Ticket, int], Outcome]) -> Any:
         """Let the machine handle a request; return the reply, which may come much later.
@@ -240,6 +241,7 @@ class Shell(Generic[M]):
 
     def _leave_out(self, source: TopicPartition, offset: int, error: CorruptRecordError) -> None:
         """Go on without what cannot be read: one bad record must not cost all groups."""
+        self._is_whole = False
         logger.error("left out what %s holds at offset %d: %s", source, offset, error)
 
     # -- time

@@ -3,7 +3,8 @@
     PREPARE record, durable -> a marker in every partition, durable -> COMPLETE record -> reply
 
 Invariants: a marker that cannot be written is tried again until it is there, or its partition is
-gone; the groups hear of a marker in `__consumer_offsets` in the step in which it is appended.
+gone; the groups hear of a marker in `__consumer_offsets` in the step in which it is appended; what
+is open in a partition is known to the coordinator, or is aborted at the start.
 
 Source: KIP-890 for partitions that are taken in with what is written to them.
 """
@@ -18,8 +19,10 @@ from ..machine import Outcome
 from ..metadata.names import OFFSETS_TOPIC, TRANSACTIONS_TOPIC
 from ..model import TopicPartition
 from ..record.control import Marker, MarkerType, encode_marker
+from ..storage.producers import ProducerDescription
 from ..transaction.coordinator import TransactionCoordinator
 from ..transaction.replies import Markers, TxnOutcome
+from ..transaction.transaction import EPOCH_MAX
 from .host import Host
 from .partition import Partition
 from .shell import Shell
@@ -36,6 +39,44 @@ class TransactionShell(Shell[TransactionCoordinator]):
 
     def __init__(self, host: Host, machine: TransactionCoordinator) -> None:
         super().__init__(host, TRANSACTIONS_TOPIC, machine)
+
+    def start(self) -> None:
+        """Lead; abort what a partition holds open and no transaction knows of.
+
+        A batch and the record that takes its partition in go to two files: a power loss may leave
+        the batch alone, which nobody would ever end, and hide all that comes after it.
+        """
+        super().start()
+        if self._host.read_only or not self._is_whole:  # it may be known in what was left out
+            return
+        known = self.machine.open_partitions()
+        for key, partition in self._host.partitions.items():
+            for producer in partition.log.producers.describe():
+                is_open = producer.txn_first_offset >= 0
+                if is_open and (producer.producer_id, key) not in known:
+                    self._abort_stray(partition, producer)
+
+    def _abort_stray(self, partition: Partition, producer: ProducerDescription) -> None:
+        key = partition.topic_partition
+        logger.warning(
+            "%s: aborting what producer %d has left open since offset %d, of no known transaction",
+            key,
+            producer.producer_id,
+            producer.txn_first_offset,
+        )
+        markers = Markers(
+            transactional_id="",
+            producer_id=producer.producer_id,
+            # The next epoch: a retry of what is aborted must not pass for a duplicate of it.
+            producer_epoch=min(producer.producer_epoch + 1, EPOCH_MAX),
+            coordinator_epoch=max(producer.coordinator_epoch, 0),
+            commit=False,
+            partitions=(key,),
+        )
+        try:
+            self._write_marker(partition, key, markers)
+        except LogError as error:
+            logger.warning("%s: cannot abort it now, the next start will: %s", key, error)
 
     def add_straight(
         self, transactional_id: str, producer_id: int, producer_epoch: int, key: TopicPartition

@@ -316,6 +316,14 @@ class TransactionCoordinator:
         ]
         return TransactionList([name for name in states if name not in known_states], rows)
 
+    def open_partitions(self) -> set[tuple[int, TopicPartition]]:
+        """Return which producers may have something open where: producer ids and partitions."""
+        return {
+            (known.producer.producer_id, partition)
+            for known in self._transactions.values()
+            for partition in known.partitions
+        }
+
     def deadline_ms(self) -> int | None:
         """Return when `tick` may have something to do; it may find that it was too early."""
         return self._deadlines.next_ms()

@@ -187,3 +187,60 @@ def test_an_old_epoch_writes_nothing() -> None:
         assert await client.produce(12, sequence=1) is ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER
 
     played(story)
+
+
+STRAY = encode_columns(
+    [0], [b"k"], [b"v"], producer_id=77, producer_epoch=3, base_sequence=0, is_transactional=True
+)
+
+
+def reopened(story: Any, more: bytes | bytearray = b"") -> tuple[int, int, int]:
+    """Return stable offset, log end and epoch of producer 77 after a story and a restart.
+
+    `more` is appended to the coordinator's topic behind its back.
+    """
+    files = with_topics("in")
+
+    async def main() -> tuple[int, int, int]:
+        async with asyncio.timeout(10):
+            broker = await Broker.open("/log", files=files, clock=CLOCK, flush="os")
+            client = Client(broker)
+            await client.init()
+            await story(client)
+            if more:
+                state = broker.host.partition("__transaction_state", 0)
+                state.append(bytearray(more), 0, coordinator=True)
+            await broker.close()
+            broker = await Broker.open("/log", files=files, clock=CLOCK, flush="os")
+            log = broker.host.partition("in", 0).log
+            entry = log.producers.entries.get(77)
+            seen = (log.last_stable_offset, log.log_end_offset, entry.epoch if entry else -1)
+            await broker.close()
+            return seen
+
+    return asyncio.run(main())
+
+
+async def stray(client: Client) -> None:
+    """Leave a batch of a transaction that no coordinator knows, as a power loss may."""
+    client.broker.host.partition("in", 0).append(bytearray(STRAY), 0)
+
+
+def test_what_no_transaction_knows_is_aborted_at_the_start() -> None:
+    """A batch whose coordinator's record is lost hides nothing, and its retry is refused."""
+    assert reopened(stray) == (2, 2, 4)
+
+
+def test_what_a_transaction_knows_stays_open() -> None:
+    """An open transaction goes on after a restart."""
+
+    async def story(client: Client) -> None:
+        assert await client.produce(12) is ErrorCode.NONE
+
+    assert reopened(story) == (0, 1, -1)
+
+
+def test_nothing_is_aborted_while_the_coordinator_has_not_all() -> None:
+    """Where a record of its topic cannot be read, the decision may be in that record."""
+    unreadable = encode_columns([0], [b"\0\0\0\x01x"], [b"\0"])
+    assert reopened(stray, unreadable) == (0, 1, 3)
