@@ -34,6 +34,7 @@ from ...wire.messages.offset_fetch import (
 )
 from ...wire.messages.txn_offset_commit import TxnOffsetCommitTopic
 from ..host import Host
+from ..turns import Turns
 from .bounds import check_names
 from .group_ids import check_group_id
 
@@ -127,7 +128,9 @@ async def offset_fetch(host: Host, request: OffsetFetchRequest) -> OffsetFetchRe
     stable = request.require_stable
     if request.groups:
         return OffsetFetchResponse(
-            groups=[_fetch_group(host, asked, stable) for asked in request.groups]
+            groups=await Turns(host).each(
+                request.groups, lambda asked: _fetch_group(host, asked, stable)
+            )
         )
     asked = OffsetFetchRequestGroup(group_id=request.group_id, topics=request.topics)
     group = _fetch_group(host, asked, stable)

@@ -23,6 +23,7 @@ from ...wire.messages.find_coordinator import (
 )
 from ...wire.messages.list_groups import ListedGroup, ListGroupsRequest, ListGroupsResponse
 from ..host import Host
+from ..turns import Turns
 from .bounds import check_names
 from .group_ids import check_group_id
 from .operations import GROUP_OPERATIONS
@@ -36,7 +37,7 @@ async def find_coordinator(host: Host, request: FindCoordinatorRequest) -> FindC
     """Name this node: there is no other."""
     keys = request.keys if request.version >= _LIST_FROM else [request.key]
     check_names(host, keys)
-    found = [_coordinator(host, request, key) for key in keys]
+    found = await Turns(host).each(keys, lambda key: _coordinator(host, request, key))
     if request.version >= _LIST_FROM:
         return FindCoordinatorResponse(coordinators=found)
     only = found[0]
@@ -86,9 +87,10 @@ async def describe_groups(host: Host, request: DescribeGroupsRequest) -> Describ
     """Tell the state and the members of groups."""
     check_names(host, request.groups)
     host.groups.refresh()
-    return DescribeGroupsResponse(
-        groups=[_described(host, request, group_id) for group_id in request.groups]
+    described = await Turns(host).each(
+        request.groups, lambda group_id: _described(host, request, group_id)
     )
+    return DescribeGroupsResponse(groups=described)
 
 
 def _described(host: Host, request: DescribeGroupsRequest, group_id: str) -> DescribedGroup:

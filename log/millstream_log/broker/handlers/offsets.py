@@ -6,6 +6,7 @@ Invariants: an answer never points past what the asker may read; not found is (-
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from typing import NamedTuple
 
 from ...errors import (
@@ -36,6 +37,7 @@ from ...wire.messages.list_offsets import (
 )
 from ..host import Host
 from ..partition import Partition
+from ..turns import Turns
 
 _SPEC_FROM: dict[int, int] = {
     OffsetSpec.LATEST: 0,
@@ -58,14 +60,15 @@ async def list_offsets(host: Host, request: ListOffsetsRequest) -> ListOffsetsRe
     times = Counter(
         (topic.name, part.index) for topic in request.topics for part in topic.partitions
     )
+    turns = Turns(host)
     return ListOffsetsResponse(
         topics=[
             ListOffsetsTopicResponse(
                 name=topic.name,
-                partitions=[
-                    _list_one(host, request, topic.name, part, times[topic.name, part.index])
-                    for part in {part.index: part for part in topic.partitions}.values()
-                ],
+                partitions=await turns.each(
+                    {part.index: part for part in topic.partitions}.values(),
+                    partial(_list_one, host, request, times, topic.name),
+                ),
             )
             for topic in request.topics
         ]
@@ -73,11 +76,15 @@ async def list_offsets(host: Host, request: ListOffsetsRequest) -> ListOffsetsRe
 
 
 def _list_one(
-    host: Host, request: ListOffsetsRequest, topic: str, part: ListOffsetsPartition, times: int
+    host: Host,
+    request: ListOffsetsRequest,
+    times: Counter[tuple[str, int]],
+    topic: str,
+    part: ListOffsetsPartition,
 ) -> ListOffsetsPartitionResponse:
     try:
-        if times > 1:
-            raise InvalidRequestError(f"{topic}-{part.index} stands {times} times in one request")
+        if (count := times[topic, part.index]) > 1:
+            raise InvalidRequestError(f"{topic}-{part.index} stands {count} times in one request")
         partition = host.partition(topic, part.index)
         if host.read_only:
             host.refresh_partition(partition)

@@ -8,6 +8,8 @@ Source: KIP-966 for pages, KIP-101 and KIP-320 for epochs, KIP-664 for producers
 
 from __future__ import annotations
 
+from functools import partial
+
 from ...errors import InvalidRequestError, LogError
 from ...metadata.names import INTERNAL_TOPICS, check_name
 from ...storage.producers import ProducerDescription
@@ -33,6 +35,7 @@ from ...wire.messages.offset_for_leader_epoch import (
     OffsetForLeaderTopicResponse,
 )
 from ..host import Host
+from ..turns import Turns
 from .operations import TOPIC_OPERATIONS
 
 
@@ -120,11 +123,14 @@ async def offset_for_leader_epoch(
     host: Host, request: OffsetForLeaderEpochRequest
 ) -> OffsetForLeaderEpochResponse:
     """Say where leader epochs end."""
+    turns = Turns(host)
     return OffsetForLeaderEpochResponse(
         topics=[
             OffsetForLeaderTopicResponse(
                 topic=topic.topic,
-                partitions=[_epoch_end(host, topic.topic, part) for part in topic.partitions],
+                partitions=await turns.each(
+                    topic.partitions, partial(_epoch_end, host, topic.topic)
+                ),
             )
             for topic in request.topics
         ]
@@ -154,13 +160,14 @@ async def describe_producers(
     host: Host, request: DescribeProducersRequest
 ) -> DescribeProducersResponse:
     """Tell which producers partitions remember."""
+    turns = Turns(host)
     return DescribeProducersResponse(
         topics=[
             DescribeProducersTopicResponse(
                 name=topic.name,
-                partitions=[
-                    _producers(host, topic.name, index) for index in topic.partition_indexes
-                ],
+                partitions=await turns.each(
+                    topic.partition_indexes, partial(_producers, host, topic.name)
+                ),
             )
             for topic in request.topics
         ]

@@ -7,21 +7,51 @@ from typing import Any
 import pytest
 
 from millstream_log.broker.broker import Broker
-from millstream_log.errors import ErrorCode
+from millstream_log.errors import ClosedError, ErrorCode
 from millstream_log.model import TopicPartition
 from millstream_log.record.builder import encode_columns
 from millstream_log.testing import ManualClock, MemoryFiles
+from millstream_log.wire.enums import OffsetSpec
 from millstream_log.wire.messages.create_partitions import (
     CreatePartitionsRequest,
     CreatePartitionsTopic,
 )
 from millstream_log.wire.messages.create_topics import CreatableTopic, CreateTopicsRequest
 from millstream_log.wire.messages.delete_topics import DeleteTopicsRequest, DeleteTopicState
+from millstream_log.wire.messages.describe_groups import (
+    DescribeGroupsRequest,
+    DescribeGroupsResponse,
+)
+from millstream_log.wire.messages.describe_producers import (
+    DescribeProducersRequest,
+    DescribeProducersTopic,
+)
 from millstream_log.wire.messages.fetch import FetchPartition, FetchRequest, FetchTopic
+from millstream_log.wire.messages.find_coordinator import (
+    FindCoordinatorRequest,
+    FindCoordinatorResponse,
+)
+from millstream_log.wire.messages.list_offsets import (
+    ListOffsetsPartition,
+    ListOffsetsRequest,
+    ListOffsetsTopic,
+)
 from millstream_log.wire.messages.metadata import MetadataRequest, MetadataRequestTopic
+from millstream_log.wire.messages.offset_fetch import (
+    OffsetFetchRequest,
+    OffsetFetchRequestGroup,
+    OffsetFetchResponse,
+)
+from millstream_log.wire.messages.offset_for_leader_epoch import (
+    OffsetForLeaderEpochRequest,
+    OffsetForLeaderEpochResponse,
+    OffsetForLeaderPartition,
+    OffsetForLeaderTopic,
+)
 from millstream_log.wire.messages.produce import ProducePartition, ProduceRequest, ProduceTopic
 
 PARTITIONS = 20
+NAMES = [f"g{number}" for number in range(PARTITIONS)]
 CREATE = CreateTopicsRequest(topics=[CreatableTopic(name="t", num_partitions=PARTITIONS)])
 DELETE = DeleteTopicsRequest(topics=[DeleteTopicState(name="t")], version=6)
 GROW = CreatePartitionsRequest(topics=[CreatePartitionsTopic(name="t", count=2 * PARTITIONS)])
@@ -206,6 +236,68 @@ def test_who_reads_much_takes_turns() -> None:
     run(MemoryFiles(), scenario)
 
 
+ASK: list[Any] = [
+    DescribeGroupsRequest(groups=NAMES),
+    FindCoordinatorRequest(keys=NAMES),
+    OffsetFetchRequest(groups=[OffsetFetchRequestGroup(group_id=name) for name in NAMES]),
+    DescribeProducersRequest(
+        topics=[DescribeProducersTopic(name="t", partition_indexes=list(range(PARTITIONS)))]
+    ),
+    ListOffsetsRequest(
+        topics=[
+            ListOffsetsTopic(
+                name="t",
+                partitions=[
+                    ListOffsetsPartition(index=index, timestamp=OffsetSpec.LATEST)
+                    for index in range(PARTITIONS)
+                ],
+            )
+        ]
+    ),
+    OffsetForLeaderEpochRequest(
+        topics=[
+            OffsetForLeaderTopic(
+                topic="t",
+                partitions=[
+                    OffsetForLeaderPartition(partition=index, leader_epoch=0)
+                    for index in range(PARTITIONS)
+                ],
+            )
+        ]
+    ),
+]
+
+
+def answered(response: Any) -> list[Any]:
+    """Return what an answer names, in its order."""
+    if isinstance(response, DescribeGroupsResponse | OffsetFetchResponse):
+        return [group.group_id for group in response.groups]
+    if isinstance(response, FindCoordinatorResponse):
+        return [found.key for found in response.coordinators]
+    if isinstance(response, OffsetForLeaderEpochResponse):
+        return [part.partition for part in response.topics[0].partitions]
+    return [part.index for part in response.topics[0].partitions]
+
+
+@pytest.mark.parametrize("request_", ASK, ids=lambda request: request.api.name)
+def test_others_have_their_turn_beside_a_request_that_asks_much(request_: Any) -> None:
+    """Other requests are answered between what one asks for; its answer keeps the order."""
+
+    async def scenario(broker: Broker) -> None:
+        await broker.handle(CREATE)
+        asked = asyncio.create_task(broker.handle(request_))
+        others = 0
+        while not asked.done():
+            await broker.handle(SEE)
+            others += 1
+            await asyncio.sleep(0)
+        assert others >= PARTITIONS
+        expected = NAMES if answered(asked.result())[0] == NAMES[0] else list(range(PARTITIONS))
+        assert answered(asked.result()) == expected
+
+    run(MemoryFiles(), scenario)
+
+
 def test_who_may_have_to_wait_reads_in_one_go() -> None:
     """An append amid the reading of a fetch that finds too little would wake nobody."""
 
@@ -216,5 +308,36 @@ def test_who_may_have_to_wait_reads_in_one_go() -> None:
         await broker.handle(filled())
         (topic,) = (await reading).topics
         assert any(len(part.records) for part in topic.partitions)
+
+    run(MemoryFiles(), scenario)
+
+
+def test_a_topic_that_goes_amid_a_request_is_unknown_from_there_on() -> None:
+    """What was answered before a deletion stays, and the rest has the error of no topic."""
+
+    async def scenario(broker: Broker) -> None:
+        await broker.handle(CREATE)
+        asked = asyncio.create_task(broker.handle(ASK[4]))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        await broker.handle(DELETE)
+        codes = [part.error_code for part in (await asked).topics[0].partitions]
+        known = codes.count(ErrorCode.NONE)
+        assert 0 < known < PARTITIONS
+        assert set(codes[known:]) == {ErrorCode.UNKNOWN_TOPIC_OR_PARTITION}
+
+    run(MemoryFiles(), scenario)
+
+
+def test_a_request_that_asks_much_ends_when_the_broker_closes() -> None:
+    """No further step is taken on a log that is closed."""
+
+    async def scenario(broker: Broker) -> None:
+        asked = asyncio.create_task(broker.handle(ASK[0]))
+        await asyncio.sleep(0)
+        broker.host.closing = True
+        with pytest.raises(ClosedError):
+            await asked
+        broker.host.closing = False
 
     run(MemoryFiles(), scenario)
