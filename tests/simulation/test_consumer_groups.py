@@ -13,6 +13,7 @@ import random
 import msgspec
 import pytest
 from group_scenarios import START_MS, Shell, replay
+from worlds import play
 
 from millstream_log.errors import ErrorCode
 from millstream_log.group.config import GroupConfig
@@ -25,7 +26,7 @@ GROUP = "g"
 EXPRESSIONS = ("", "t.*", "[tu]", "v")
 NAMES = ("t", "u", "v", "t2")
 CODES = (ErrorCode.KAFKA_STORAGE_ERROR, ErrorCode.NOT_ENOUGH_REPLICAS, ErrorCode.MESSAGE_TOO_LARGE)
-RUNS = 60  # of a long run, each of MILLSTREAM_SIM_STEPS steps
+RUNS = 20  # of a long run, each of MILLSTREAM_SIM_STEPS steps
 
 
 class Actor(msgspec.Struct):
@@ -280,26 +281,14 @@ class World:
         self.take(actor, self.ask(actor, 0, owned=frozenset(), **said))
 
 
-def play(seed: str, steps: int) -> None:
-    """Play a world from a seed; a failure says what happened last."""
-    world, happened = World(random.Random(seed)), list[str]()
-    try:
-        for _ in range(steps):
-            happened.append(world.step())
-        world.end()
-    except AssertionError as error:
-        last = "\n".join(happened[-30:])
-        raise AssertionError(f"{error}\nrun {seed}, after step {len(happened)}:\n{last}") from error
-
-
 @pytest.mark.parametrize("run", range(4))
 def test_consumer_groups_keep_their_promises(run: int, sim_seed: int) -> None:
     """However members behave, no partition has two readers, and the log knows all."""
-    play(f"{sim_seed}-{run}", 250)
+    play(World, f"{sim_seed}-{run}", 250)
 
 
 @pytest.mark.sim
 def test_consumer_groups_keep_their_promises_for_long(sim_seed: int, sim_steps: int) -> None:
     """The same, for as many steps as are asked for and in many worlds."""
     for run in range(RUNS):
-        play(f"{sim_seed}-long-{run}", sim_steps)
+        play(World, f"{sim_seed}-long-{run}", sim_steps)

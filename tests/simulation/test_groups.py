@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 from group_scenarios import START_MS, Entry, Shell, replay, subscription
+from worlds import play
 
 from millstream_log.errors import ErrorCode
 from millstream_log.group.config import GroupConfig
@@ -369,26 +370,14 @@ def plain(group: GroupDescription) -> tuple[Any, ...]:
     return group.state, group.protocol_type, group.protocol, sorted(group.members)
 
 
-def play(seed: str, steps: int) -> None:
-    """Play a world from a seed; a failure says what happened last."""
-    world, happened = World(random.Random(seed)), list[str]()
-    try:
-        for _ in range(steps):
-            happened.append(world.step())
-        world.end()
-    except AssertionError as error:
-        last = "\n".join(happened[-30:])
-        raise AssertionError(f"{error}\nrun {seed}, after step {len(happened)}:\n{last}") from error
-
-
 @pytest.mark.parametrize("run", range(4))
 def test_groups_keep_their_promises(run: int, sim_seed: int) -> None:
     """However members behave, answers, generations and offsets stay as the log has them."""
-    play(f"{sim_seed}-{run}", 250)
+    play(World, f"{sim_seed}-{run}", 250)
 
 
 @pytest.mark.sim
 def test_groups_keep_their_promises_for_long(sim_seed: int, sim_steps: int) -> None:
     """The same, for as many steps as are asked for and in many worlds."""
     for run in range(RUNS):
-        play(f"{sim_seed}-long-{run}", sim_steps)
+        play(World, f"{sim_seed}-long-{run}", sim_steps)
