@@ -260,6 +260,7 @@ class Scenario:
         generation: str | None = None,
         static: str | None = None,
         producer: str | None = None,
+        retention: str = "-1",
         **offsets: str,
     ) -> None:
         """OffsetCommit, or with `producer=` TxnOffsetCommit; `t-0=5` commits 5 for t-0."""
@@ -270,6 +271,7 @@ class Scenario:
             member_id=client.member_id if member is None else member,
             group_instance_id=static,
             offsets={partition(word): (int(offset), -1, "") for word, offset in offsets.items()},
+            retention_ms=int(retention),
         )
         ticket, machine = self.ticket("commit", client), self.shell.machine
         if producer is None:

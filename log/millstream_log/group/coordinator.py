@@ -352,7 +352,11 @@ class GroupCoordinator:
         out = GroupOutcome(group_id=request.group_id)
         taken = {key: value for key, value in request.offsets.items() if key not in refused}
         found, out.records = self._offsets.commit(
-            request.group_id, taken, now_ms, self._config.metadata_bytes_max
+            request.group_id,
+            taken,
+            now_ms,
+            self._config.metadata_bytes_max,
+            request.retention_ms,
         )
         errors: CommitReply = {key: refused.get(key) or found[key] for key in request.offsets}
         out.answer(ticket, errors)

@@ -6,7 +6,8 @@
     Stable, a consumer group       its commit, for topics that nobody in it subscribes to
     any other                      never
 
-A consumer group of KIP-848 is like a stable one, whatever its state.
+A consumer group of KIP-848 is like a stable one, whatever its state. An offset whose commit said
+how long it is kept (OffsetCommit 2 to 4) goes when that is over.
 
 Source: KIP-186, KIP-211, KIP-496.
 """
@@ -29,7 +30,7 @@ def expired_offsets(
     return [
         partition
         for partition, value in offsets.fetch(group.group_id).items()
-        if now_ms - _counts_from_ms(group, value) >= retention_ms
+        if _is_over(value, _counts_from_ms(group, value), now_ms, retention_ms)
         if not group.subscribes_to(partition.topic)
         if not offsets.is_pending(group.group_id, partition)
     ]
@@ -42,10 +43,16 @@ def expired_consumer_offsets(
     return [
         partition
         for partition, value in offsets.fetch(group.group_id).items()
-        if now_ms - value.commit_time_ms >= retention_ms
+        if _is_over(value, value.commit_time_ms, now_ms, retention_ms)
         if not group.subscribes_to(partition.topic)
         if not offsets.is_pending(group.group_id, partition)
     ]
+
+
+def _is_over(value: OffsetValue, from_ms: int, now_ms: int, retention_ms: int) -> bool:
+    if value.expire_time_ms != -1:
+        return now_ms >= value.expire_time_ms
+    return now_ms - from_ms >= retention_ms
 
 
 def _may_expire(group: Group) -> bool:

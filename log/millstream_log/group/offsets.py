@@ -94,8 +94,10 @@ class GroupOffsets:
         offsets: Mapping[TopicPartition, Commit],
         now_ms: int,
         metadata_bytes_max: int = METADATA_BYTES_MAX,
+        retention_ms: int = -1,
     ) -> tuple[dict[TopicPartition, ErrorCode], list[GroupRecord]]:
         """Check (offset, leader epoch, metadata) by partition; return errors and records."""
+        expire_time_ms = -1 if retention_ms == -1 else now_ms + retention_ms
         errors: dict[TopicPartition, ErrorCode] = {}
         records: list[GroupRecord] = []
         for partition, (offset, leader_epoch, metadata) in offsets.items():
@@ -105,7 +107,7 @@ class GroupOffsets:
                 continue
             errors[partition] = ErrorCode.NONE
             key = OffsetKey(group_id, partition.topic, partition.partition)
-            value = OffsetValue(offset, leader_epoch, text, now_ms)
+            value = OffsetValue(offset, leader_epoch, text, now_ms, expire_time_ms)
             records.append((encode_key(key), encode_value(value)))
         return errors, records
 

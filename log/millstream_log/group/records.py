@@ -39,6 +39,9 @@ _I8 = struct.Struct(">b")
 _I16 = struct.Struct(">h")
 _I32 = struct.Struct(">i")
 _I64 = struct.Struct(">q")
+_EXPIRING_VALUE_VERSION = 1  # the one version that says when it expires
+_EXPIRING_VALUE_HEAD = struct.Struct(">hqh")  # version, offset, length of the metadata
+_TIMES = struct.Struct(">qq")  # of the commit, and of its end
 _VALUE_HEAD = struct.Struct(">hqih")  # version, offset, leader epoch, length of the metadata
 _KEYS_CACHED = 1 << 16  # a consumer commits the same partitions all its life
 
@@ -58,6 +61,7 @@ class OffsetValue(NamedTuple):
     leader_epoch: int  # -1 where unknown
     metadata: str
     commit_time_ms: int
+    expire_time_ms: int = -1  # when it was to be forgotten by OffsetCommit 2 to 4; -1: not said
 
 
 class MemberMetadata(NamedTuple):
@@ -94,6 +98,9 @@ def encode_key(key: OffsetKey) -> bytes:
 def encode_value(value: OffsetValue) -> bytes:
     """Return the record value of a committed offset."""
     raw = value.metadata.encode()
+    if value.expire_time_ms != -1:
+        head = _EXPIRING_VALUE_HEAD.pack(_EXPIRING_VALUE_VERSION, value.offset, len(raw))
+        return head + raw + _TIMES.pack(value.commit_time_ms, value.expire_time_ms)
     head = _VALUE_HEAD.pack(_VALUE_VERSION, value.offset, value.leader_epoch, len(raw))
     return head + raw + _I64.pack(value.commit_time_ms)
 
@@ -127,7 +134,9 @@ def decode_value(data: bytes) -> OffsetValue:
     offset = reader.i64()
     leader_epoch = reader.i32() if version >= 3 else -1
     metadata = reader.text() if version < 4 else reader.compact_text()
-    return OffsetValue(offset, leader_epoch, metadata, reader.i64())
+    commit_time_ms = reader.i64()
+    expire_time_ms = reader.i64() if version == _EXPIRING_VALUE_VERSION else -1
+    return OffsetValue(offset, leader_epoch, metadata, commit_time_ms, expire_time_ms)
 
 
 def encode_group_key(group_id: str) -> bytes:

@@ -52,4 +52,5 @@ class CommitRequest(msgspec.Struct, frozen=True, kw_only=True):
     member_id: str = ""
     group_instance_id: str | None = None
     offsets: Mapping[TopicPartition, Commit]
+    retention_ms: int = -1  # how long it is kept; -1: as the broker says
     version: int = 9  # of OffsetCommit; members of consumer groups know version 9

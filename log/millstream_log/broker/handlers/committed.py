@@ -108,6 +108,7 @@ async def _commit(
         member_id=request.member_id,
         group_instance_id=request.group_instance_id,
         offsets=offsets,
+        retention_ms=request.retention_time_ms,
         version=request.version,
     )
     unknown = (

@@ -1,6 +1,6 @@
 """OffsetCommit (key 8): note how far a group has read, partition by partition.
 
-Versions: 1 generation and member; 2-4 a retention time, ignored; 3 throttle time; 6 leader epoch;
+Versions: 1 generation and member; 2-4 a retention time; 3 throttle time; 6 leader epoch;
 7 static members; 8 flexible; 9 the consumer protocol's member epoch.
 """
 
@@ -63,5 +63,5 @@ class OffsetCommitRequest(Request[OffsetCommitResponse], kw_only=True, gc=False)
     generation_id: Annotated[Int32, "1+"] = -1  # or the member's epoch; -1 for no member
     member_id: Annotated[String, "1+"] = ""
     group_instance_id: Annotated[String | None, "7+ null"] = None
-    retention_time_ms: Annotated[Int64, "2-4"] = -1  # ignored: how long is the broker's to say
+    retention_time_ms: Annotated[Int64, "2-4"] = -1  # -1: as the broker says
     topics: list[OffsetCommitTopic]

@@ -329,7 +329,15 @@ def test_commits_are_records_in_kafkas_own_format() -> None:
         read = await broker.handle(FetchRequest(topics=topics, max_wait_ms=0))
         (record,) = decode(read.topics[0].partitions[0].records)
         assert decode_key(record.key or b"") == OffsetKey("g", "t", 0)
-        assert decode_value(record.value or b"") == OffsetValue(5, -1, "note", CLOCK.now_ms())
+        now_ms = CLOCK.now_ms()
+        assert decode_value(record.value or b"") == OffsetValue(5, -1, "note", now_ms)
+        await broker.handle(
+            OffsetCommitRequest(version=2, group_id="g", topics=[topic], retention_time_ms=100)
+        )
+        parts[0].fetch_offset = 1
+        read = await broker.handle(FetchRequest(topics=topics, max_wait_ms=0))
+        (record,) = decode(read.topics[0].partitions[0].records)
+        assert decode_value(record.value or b"").expire_time_ms == now_ms + 100
 
     run(scenario)
 

@@ -44,10 +44,18 @@ def test_keys_and_values_come_back() -> None:
 
 
 def test_older_values_are_read() -> None:
-    """Versions 0 and 1, which old brokers wrote, give the same offset."""
-    for version in (0, 1):
-        data = struct.pack(">hq", version, 9) + b"\0\1m" + struct.pack(">q", 5)
-        assert decode_value(data) == OffsetValue(9, -1, "m", 5)
+    """Versions 0 and 1, which old brokers wrote, give the same offset; 1 has an end too."""
+    for version, end in ((0, -1), (1, -1), (1, 6)):
+        data = struct.pack(">hq", version, 9) + b"\0\1m" + struct.pack(">qq", 5, end)
+        assert decode_value(data) == OffsetValue(9, -1, "m", 5, end)
+
+
+def test_a_value_that_says_when_it_expires_is_of_version_1() -> None:
+    """No other version has a field for it, so Kafka writes the older one."""
+    value = OffsetValue(9, -1, "m", 5, 6)
+    data = b"\0\1" + struct.pack(">q", 9) + b"\0\1m" + struct.pack(">qq", 5, 6)
+    assert encode_value(value) == data
+    assert decode_value(data) == value
 
 
 def test_the_newest_values_are_read() -> None:
