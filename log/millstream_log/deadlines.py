@@ -39,6 +39,10 @@ class Deadlines(Generic[K]):
         """Take a key's deadline away; one without is left alone."""
         self._due.pop(key, None)
 
+    def __contains__(self, key: K) -> bool:
+        """Tell whether a key has a deadline."""
+        return key in self._due
+
     def clear(self) -> None:
         """Take all deadlines away."""
         self._due.clear()

@@ -31,7 +31,6 @@ class ClassicMembers:
     def __init__(self, consumers: ConsumerGroups, timers: Timers) -> None:
         self._consumers = consumers
         self._timers = timers
-        self._told: set[TimerKey] = set()  # members that have been told to join
 
     def join(
         self, group: ConsumerGroup, request: JoinRequest, ticket: Ticket, now_ms: int
@@ -42,7 +41,7 @@ class ClassicMembers:
             reply = self._join(group, request, out, now_ms)
         except BrokerError as error:
             reply = JoinReply(member_id=request.member_id, error=error.code)
-            out.records = []
+            out.records, out.replies = [], []
         out.answer(ticket, reply)
         out.on_failure = lambda code: out.instead(
             ticket, JoinReply(member_id=request.member_id, error=append_error(code))
@@ -57,7 +56,7 @@ class ClassicMembers:
             out.answer(ticket, SyncReply(error=error))
             return out
         member = group.members[request.member_id]
-        self._cancel(group, member.member_id)
+        self._timers.cancel(TimerKey(REVOCATION, group.group_id, member.member_id))
         given = Assignment(partitions_of(member.place, self._consumers.topics))
         out.answer(
             ticket,
@@ -82,12 +81,11 @@ class ClassicMembers:
         if error:
             return error
         member = group.members[member_id]
-        self._consumers.keep_alive(group, member_id, now_ms)
+        self._consumers.keep_alive(group, member, now_ms)
         if not self._has_more(group, member):
             return ErrorCode.NONE
         key = TimerKey(REVOCATION, group.group_id, member_id)
-        if key not in self._told:
-            self._told.add(key)
+        if key not in self._timers:
             self._timers.set(key, now_ms + member.said.rebalance_timeout_ms)
         return ErrorCode.REBALANCE_IN_PROGRESS
 
@@ -101,7 +99,6 @@ class ClassicMembers:
             return JoinReply(member_id=request.new_member_id, error=required)
         asked = self._asked(request, protocol)
         told = self._consumers.stay(asked, out, now_ms)
-        self._cancel(group, asked.member_id)
         key = TimerKey(REVOCATION, group.group_id, asked.member_id)
         self._timers.set(key, now_ms + request.rebalance_timeout_ms)
         return JoinReply(
@@ -154,11 +151,6 @@ class ClassicMembers:
             missing = group.targets.get(member.member_id, frozenset()) - place.assigned.keys()
             return place.epoch < group.epoch or bool(missing - group.owners.keys())
         return place.epoch < group.epoch or place.state is State.UNREVOKED_PARTITIONS
-
-    def _cancel(self, group: ConsumerGroup, member_id: str) -> None:
-        key = TimerKey(REVOCATION, group.group_id, member_id)
-        self._told.discard(key)
-        self._timers.cancel(key)
 
 
 def _agreed(group: ConsumerGroup, request: JoinRequest) -> str:

@@ -58,7 +58,7 @@ from .consumer_topics import Topics, check_expression
 from .consumer_upgrade import can_upgrade, downgraded, upgraded
 from .group import Group
 from .group import State as ClassicState
-from .rebalance import TimerKey, Timers
+from .rebalance import TimerKey, Timers, forget_rebalance
 from .records import encode_group_key
 from .replies import GroupOutcome, append_error
 from .requests import CommitRequest
@@ -90,9 +90,11 @@ class ConsumerGroups:
                 reply = self.stay(request, out, now_ms)
         except BrokerError as error:
             reply = HeartbeatReply(error=error.code, message=str(error))
-            out.records = []
+            out.records, out.replies = [], []
         out.answer(ticket, reply)
-        out.on_failure = lambda code: out.instead(ticket, HeartbeatReply(error=append_error(code)))
+        out.on_failure = lambda code: GroupOutcome(
+            group_id=out.group_id, replies=[(ticket, HeartbeatReply(error=append_error(code)))]
+        )
         return out
 
     def replay(self, data: bytes, value: bytes | None) -> bool:
@@ -108,14 +110,18 @@ class ConsumerGroups:
         elif value is not None and key.kind is not Kind.TOPICS:
             group = self.groups[key.group_id] = ConsumerGroup(key.group_id)
             group.replay(key, value)
-            self._classic.pop(key.group_id, None)
+            if self._classic.pop(key.group_id, None) is not None:
+                forget_rebalance(self._timers, key.group_id)
+        if key.kind is Kind.MEMBER and value is None:
+            for kind in (CONSUMER_SESSION, REVOCATION):
+                self._timers.cancel(TimerKey(kind, key.group_id, key.name))
         return True
 
     def start(self, now_ms: int) -> None:
         """Begin the sessions of loaded members: this node leads."""
         for group in self.groups.values():
             for member in group.members.values():
-                self.keep_alive(group, member.member_id, now_ms)
+                self.keep_alive(group, member, now_ms)
                 self._watch(group.group_id, member, now_ms)
 
     def expire(self, key: TimerKey, now_ms: int) -> GroupOutcome:
@@ -248,7 +254,7 @@ class ConsumerGroups:
         if view.epoch > group.assignment_epoch and now_ms >= due_ms:
             self._assign(view, out, now_ms)
         place = self._move(view, request, changed, out)
-        self.keep_alive(group, member.member_id, now_ms)
+        self.keep_alive(group, member, now_ms)
         if place is not before.place:
             self._watch(group.group_id, msgspec.structs.replace(member, place=place), now_ms)
         return self._stayed(request, before.place, place)
@@ -273,9 +279,9 @@ class ConsumerGroups:
         if joins and classic is not None and classic.state is ClassicState.EMPTY:
             out.records.append((encode_group_key(request.group_id), None))
         elif joins and classic is not None and self._may_upgrade(classic):
-            made = upgraded(classic, self.topics, self._timers, out)
-            for member_id in made.members:
-                self.keep_alive(made, member_id, now_ms)
+            made = upgraded(classic, self.topics, out)
+            for member in made.members.values():
+                self.keep_alive(made, member, now_ms)
             return made
         elif not joins or classic is not None:
             message = f"{request.group_id!r} is not a consumer group"
@@ -411,11 +417,10 @@ class ConsumerGroups:
 
     # -- time
 
-    def keep_alive(self, group: ConsumerGroup, member_id: str, now_ms: int) -> None:
+    def keep_alive(self, group: ConsumerGroup, member: ConsumerMember, now_ms: int) -> None:
         """Begin a member's session anew."""
-        key = TimerKey(CONSUMER_SESSION, group.group_id, member_id)
-        member = group.members.get(member_id)
-        classic = member.said.classic if member is not None else None
+        key = TimerKey(CONSUMER_SESSION, group.group_id, member.member_id)
+        classic = member.said.classic
         session_ms = self._config.consumer_session_timeout_ms
         self._timers.set(key, now_ms + (classic.session_timeout_ms if classic else session_ms))
 

@@ -38,7 +38,7 @@ from .consumer_records import (
 )
 from .consumer_topics import Topics
 from .group import CONSUMER_PROTOCOL, Group, Member, State
-from .rebalance import JOIN, SYNC, TimerKey, Timers
+from .rebalance import TimerKey, Timers
 from .records import GroupMetadata, MemberMetadata, encode_group_key, encode_group_value
 from .replies import GroupOutcome, JoinReply, SyncReply
 
@@ -58,7 +58,7 @@ def can_upgrade(group: Group) -> bool:
     return group.state is not State.DEAD
 
 
-def upgraded(group: Group, topics: Topics, timers: Timers, out: GroupOutcome) -> ConsumerGroup:
+def upgraded(group: Group, topics: Topics, out: GroupOutcome) -> ConsumerGroup:
     """Write the records that make a consumer group of a classic one; return what they make."""
     generation, group_id = group.generation, group.group_id
     rows: list[tuple[Key, bytes]] = []
@@ -81,7 +81,7 @@ def upgraded(group: Group, topics: Topics, timers: Timers, out: GroupOutcome) ->
     for key, value in [*rows, *places]:
         out.records.append((encode_key(key), value))
         made.replay(key, value)
-    _send_back(group, timers, out)
+    _send_back(group, out)
     return made
 
 
@@ -151,15 +151,12 @@ def _said(group: Group, member: Member, subscription: Subscription) -> Said:
     )
 
 
-def _send_back(group: Group, timers: Timers, out: GroupOutcome) -> None:
-    """Let those who wait ask again, and find the consumer group."""
+def _send_back(group: Group, out: GroupOutcome) -> None:
+    """Let those who wait ask again, and find the consumer group, unless it comes to none."""
     again = ErrorCode.REBALANCE_IN_PROGRESS
-    for kind in (JOIN, SYNC):
-        timers.cancel(TimerKey(kind, group.group_id))
     for member in group.members.values():
-        ticket = group.take_join_ticket(member)
-        if ticket is not None:
-            out.answer(ticket, JoinReply(member_id=member.member_id, error=again))
+        if member.join_ticket is not None:
+            reply = JoinReply(member_id=member.member_id, error=again)
+            out.answer(member.join_ticket, reply)
         if member.sync_ticket is not None:
             out.answer(member.sync_ticket, SyncReply(error=again))
-            member.sync_ticket = None

@@ -37,7 +37,7 @@ from .expiry import expired_consumer_offsets, expired_offsets
 from .group import CONSUMER_PROTOCOL, Group, State
 from .membership import LeavingMember, Membership
 from .offsets import GroupOffsets
-from .rebalance import Timers
+from .rebalance import TimerKey, Timers, forget_rebalance
 from .records import (
     decode_group_key,
     decode_group_value,
@@ -285,10 +285,7 @@ class GroupCoordinator:
 
     def tick(self, now_ms: int) -> list[GroupOutcome]:
         """Do what time alone brings about."""
-        outcomes: list[GroupOutcome] = []
-        while (key := self._timers.take(now_ms)) is not None:
-            machine = self.consumers if key.kind in _CONSUMER_TIMERS else self._membership
-            outcomes.append(machine.expire(key, now_ms))
+        outcomes = self._expire_members(now_ms)
         if self._check_ms is not None and self._check_ms <= now_ms:
             self._check_ms = now_ms + self._config.retention_check_interval_ms
             outcomes += [self._expire(group, now_ms) for _, group in sorted(self._groups.items())]
@@ -342,6 +339,23 @@ class GroupCoordinator:
         outcomes = [self._membership.unload(group, now_ms) for group in living]
         return [out for out in outcomes if out.replies]
 
+    def _expire_members(self, now_ms: int) -> list[GroupOutcome]:
+        """Do what is due; what is due of a group with records to replay is for the next tick."""
+        outcomes: list[GroupOutcome] = []
+        later: list[TimerKey] = []
+        writing: set[str] = set()
+        while (key := self._timers.take(now_ms)) is not None:
+            if key.group_id in writing:
+                later.append(key)
+            elif key.kind not in _CONSUMER_TIMERS:
+                outcomes.append(self._membership.expire(key, now_ms))
+            else:
+                outcomes.append(self.consumers.expire(key, now_ms))
+                writing.add(key.group_id)
+        for key in later:
+            self._timers.set(key, now_ms)
+        return outcomes
+
     def _commit(
         self,
         request: CommitRequest,
@@ -370,6 +384,7 @@ class GroupCoordinator:
     ) -> GroupOutcome:
         """Forget the classic group that an empty consumer group was to become."""
         self._groups.pop(request.group_id, None)
+        forget_rebalance(self._timers, request.group_id)
         reply = JoinReply(member_id=request.member_id, error=append_error(code))
         return out.instead(ticket, reply)
 
@@ -398,13 +413,15 @@ class GroupCoordinator:
 
     def _replay_group(self, group_id: str, value: bytes | None) -> None:
         if value is None:
-            self._groups.pop(group_id, None)
+            if self._groups.pop(group_id, None) is not None:
+                forget_rebalance(self._timers, group_id)
             return
         saved = decode_group_value(value)
         group = self._groups.get(group_id)
         if group is not None and group.is_told_of(saved):
             group.adopt(saved)
         else:
+            forget_rebalance(self._timers, group_id)
             self._groups[group_id] = Group.loaded(group_id, saved)
 
 

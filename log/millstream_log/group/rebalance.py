@@ -194,6 +194,12 @@ class Rebalances:
                 self.keep_alive(group, member, now_ms)
 
 
+def forget_rebalance(timers: Timers, group_id: str) -> None:
+    """Take the deadlines of a group away whose place another one takes."""
+    for kind in (JOIN, SYNC):
+        timers.cancel(TimerKey(kind, group_id))
+
+
 def place(group: Group, member: Member) -> JoinReply:
     """Return a member's place in the generation; its leader learns who the others are."""
     return JoinReply(

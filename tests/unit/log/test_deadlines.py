@@ -43,6 +43,18 @@ def test_a_deadline_moves_both_ways() -> None:
     assert taken(deadlines, 99) == []
 
 
+def test_a_key_is_known_until_it_has_come() -> None:
+    """A key is among the deadlines from when it is set until it is taken or cancelled."""
+    deadlines = Deadlines[str]()
+    deadlines.set(A, 10)
+    deadlines.set(B, 20)
+    assert A in deadlines
+    assert taken(deadlines, 10) == [A]
+    deadlines.cancel(B)
+    assert A not in deadlines
+    assert B not in deadlines
+
+
 def test_what_is_cancelled_does_not_come() -> None:
     """A key without a deadline is never due, until it is given one anew."""
     deadlines = Deadlines[str]()
