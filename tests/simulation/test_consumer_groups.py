@@ -1,32 +1,74 @@
-"""Members of consumer groups that come, go, pause and lie, over a log that at times refuses.
+"""Members of both protocols that come, go, pause and lie, over a log that at times refuses.
 
 After each step: no partition has two members that were told to read it and have not said that they
 stopped; what a coordinator says that has seen nothing but the log is the same; no answer changes
-anything without a record. In the end, when all who are left do as they are told, the group is
-stable and each partition of the topics they read has its one reader.
+anything without a record; no epoch goes back, from one protocol to the other either. In the end,
+when all who are left do as they are told, the group is stable and each partition of the topics
+they read has its one reader.
 """
 
 from __future__ import annotations
 
+import copy
+import enum
 import random
+from typing import Any
 
 import msgspec
 import pytest
 from group_scenarios import START_MS, Shell, replay
 from worlds import play
 
+from millstream_log.assignor.protocol import (
+    Assignment,
+    Subscription,
+    decode_assignment,
+    decode_subscription,
+    encode_assignment,
+    encode_subscription,
+)
 from millstream_log.errors import ErrorCode
 from millstream_log.group.config import GroupConfig
 from millstream_log.group.consumer_records import IdPartition
-from millstream_log.group.consumer_requests import ConsumerHeartbeat, HeartbeatReply
+from millstream_log.group.consumer_requests import (
+    ConsumerGroupDescription,
+    ConsumerHeartbeat,
+    HeartbeatReply,
+)
 from millstream_log.group.consumer_topics import TopicFacts
-from millstream_log.group.replies import GroupOutcome
+from millstream_log.group.coordinator import GroupCoordinator
+from millstream_log.group.group import State
+from millstream_log.group.records import decode_group_key
+from millstream_log.group.replies import GroupOutcome, JoinedMember, JoinReply, SyncReply
+from millstream_log.group.requests import JoinRequest, Protocols, SyncRequest
+from millstream_log.model import TopicPartition
 
 GROUP = "g"
 EXPRESSIONS = ("", "t.*", "[tu]", "v")
 NAMES = ("t", "u", "v", "t2")
 CODES = (ErrorCode.KAFKA_STORAGE_ERROR, ErrorCode.NOT_ENOUGH_REPLICAS, ErrorCode.MESSAGE_TOO_LARGE)
+POLICIES = ("bidirectional", "bidirectional", "bidirectional", "upgrade", "downgrade", "disabled")
 RUNS = 20  # of a long run, each of MILLSTREAM_SIM_STEPS steps
+GONE = (
+    ErrorCode.UNKNOWN_MEMBER_ID,
+    ErrorCode.FENCED_MEMBER_EPOCH,
+    ErrorCode.FENCED_INSTANCE_ID,
+    ErrorCode.GROUP_ID_NOT_FOUND,
+    ErrorCode.GROUP_MAX_SIZE_REACHED,
+    ErrorCode.INCONSISTENT_GROUP_PROTOCOL,
+)
+"""What tells a client that it is no member."""
+
+AGAIN = (ErrorCode.REBALANCE_IN_PROGRESS, ErrorCode.ILLEGAL_GENERATION)
+"""What tells a client of the classic protocol to join again."""
+
+
+class Next(enum.Enum):
+    """What a client of the classic protocol does next."""
+
+    JOIN = enum.auto()
+    SYNC = enum.auto()
+    HEARTBEAT = enum.auto()
 
 
 class Actor(msgspec.Struct):
@@ -34,17 +76,40 @@ class Actor(msgspec.Struct):
 
     name: str
     instance: str | None
-    epoch: int = -1  # not in the group
+    member_id: str = ""
+    epoch: int = -1  # or the generation; -1: not in the group
     lives: int = 0
     owned: set[IdPartition] = msgspec.field(default_factory=set)  # reads these
     told: set[IdPartition] = msgspec.field(default_factory=set)  # is to read these
     topics: tuple[str, ...] = ()
     expression: str = ""
 
+    classic: bool = False  # speaks the classic protocol in this life
+    next: Next = Next.JOIN
+    waits: int = 0  # ticket of the request that waits
+    protocols: Protocols = ()
+    leads: list[JoinedMember] = msgspec.field(default_factory=list)
+
+    def drop(self) -> None:
+        """Read nothing any more."""
+        self.owned, self.told = set(), set()
+
+    def forget(self) -> None:
+        """Be a member no longer."""
+        self.drop()
+        self.member_id, self.epoch, self.waits, self.next = "", -1, 0, Next.JOIN
+
+    def begin(self, classic: bool) -> None:
+        """Begin a life, in which a client of the classic protocol is given its id."""
+        self.forget()
+        self.lives += 1
+        self.classic = classic
+        self.member_id = "" if classic else f"{self.name}-{self.lives}"
+
     @property
-    def member_id(self) -> str:
-        """Return the id of this life of the client."""
-        return f"{self.name}-{self.lives}"
+    def is_out(self) -> bool:
+        """Tell whether it neither is a member nor asks to be one."""
+        return self.epoch < 0 and not self.waits
 
 
 class World:
@@ -56,8 +121,16 @@ class World:
             GroupConfig(
                 consumer_size_max=chance.choice([3, 100, 100]),
                 consumer_assignment_interval_ms=chance.choice([0, 0, 1_000]),
+                consumer_migration=chance.choice(POLICIES),
+                initial_rebalance_delay_ms=chance.choice([0, 3_000]),
             )
         )
+        self.classic_share = chance.choice([0.0, 0.3, 0.5, 0.8])  # of the lives
+        self.cooperative = chance.random() < 0.4  # those of the classic protocol keep what they can
+        self.asked: dict[int, Actor | None] = {}  # by ticket
+        self.heard: Any = None  # the last answer to a heartbeat or a leave
+        self.unsaved = False  # the last record of the classic group was refused
+        self.age = 0  # epoch or generation of the group, while it has members
         self.reader = self.shell.reloaded()  # has seen the log and nothing else
         self.read = 0
         self.now_ms = START_MS
@@ -81,7 +154,7 @@ class World:
             self.restart: 0.2,
         }
         (happening,) = self.chance.choices(list(weights), list(weights.values()))
-        if self.chance.random() < 0.05:
+        if self.chance.random() < 0.08:
             self.shell.failure = self.chance.choice(CODES)
         before, logged = self.said(), len(self.shell.log)
         actor = self.chance.choice(self.actors)
@@ -94,6 +167,8 @@ class World:
 
     def beat(self, actor: Actor) -> str:
         """Join, or go on; say what is owned mostly, and stop what is to be stopped."""
+        if actor.classic and (actor.waits or actor.member_id):
+            return self.go_on(actor)
         if actor.epoch < 0:
             return self.subscribe(actor)
         if self.chance.random() < 0.6:
@@ -108,10 +183,12 @@ class World:
         some = self.chance.sample(NAMES, self.chance.randrange(0, 3))
         actor.topics = tuple(sorted(some)) or ("t",)
         actor.expression = self.chance.choice(EXPRESSIONS) if self.chance.random() < 0.3 else ""
-        joins = actor.epoch < 0
+        joins = actor.is_out
         if joins:
-            actor.lives += 1
-            actor.owned, actor.told = set(), set()
+            actor.begin(self.chance.random() < self.classic_share)
+        if actor.classic:
+            actor.protocols, actor.expression = (), ""
+            return self.join(actor)
         reply = self.ask(
             actor,
             0 if joins else actor.epoch,
@@ -127,23 +204,22 @@ class World:
         """Leave for good."""
         if actor.epoch < 0:
             return "is not there"
-        reply = self.ask(actor, -1)
-        if reply.error in (ErrorCode.NONE, ErrorCode.UNKNOWN_MEMBER_ID):
-            actor.epoch, actor.owned, actor.told = -1, set(), set()
-        return f"leaves: {reply.error.name}"
+        error = self.quit(actor) if actor.classic else self.ask(actor, -1).error
+        if error in (ErrorCode.NONE, ErrorCode.UNKNOWN_MEMBER_ID):
+            actor.forget()
+        return f"leaves: {error.name}"
 
     def go_away(self, actor: Actor) -> str:
         """Leave for a while, as static members do, having stopped reading."""
         if actor.epoch < 0 or actor.instance is None:
             return "stays away"
-        actor.owned = set()
-        reply = self.ask(actor, -2)
-        actor.epoch, actor.told = -1, set()
-        return f"goes away: {reply.error.name}"
+        error = ErrorCode.NONE if actor.classic else self.ask(actor, -2).error
+        actor.forget()
+        return f"goes away: {error.name}"
 
     def die(self, actor: Actor) -> str:
         """End without a word."""
-        actor.epoch, actor.owned, actor.told = -1, set(), set()
+        actor.forget()
         return "dies"
 
     def lie(self, actor: Actor) -> str:
@@ -151,7 +227,7 @@ class World:
         other = self.chance.choice([a for a in self.actors if a is not actor])
         request = ConsumerHeartbeat(
             group_id=GROUP,
-            member_id=self.chance.choice(["nobody", other.member_id]),
+            member_id=self.chance.choice(["nobody", other.member_id or "nobody"]),
             epoch=self.chance.choice([5_000, 7_000]),
             instance_id=self.chance.choice([None, actor.instance]),
         )
@@ -180,7 +256,13 @@ class World:
 
     def restart(self, _: Actor) -> str:
         """End the process, and begin another from the log."""
-        self.shell.restart(self.now_ms)
+        self.shell.machine = copy.deepcopy(self.reader)  # to read all of the log takes long
+        self.shell.machine.consumers.topics = self.shell.topics
+        self.shell.run_all(self.shell.machine.after_load(self.now_ms))
+        self.asked.clear()
+        for actor in self.actors:
+            actor.waits = 0  # asks again when it has lost the connection
+        self.unsaved, self.age = False, self.group_age()
         return "the coordinator begins anew"
 
     def wait(self, time_ms: int) -> None:
@@ -189,7 +271,7 @@ class World:
         while (due_ms := self.shell.machine.deadline_ms()) is not None and due_ms <= until_ms:
             self.now_ms = max(self.now_ms, due_ms)
             for outcome in self.shell.machine.tick(self.now_ms):
-                self.shell.run(outcome)
+                self.run(outcome)
         self.now_ms = until_ms
 
     def ask(self, actor: Actor, epoch: int, **said: object) -> HeartbeatReply:
@@ -203,22 +285,17 @@ class World:
         return self.send(msgspec.structs.replace(request, **said))
 
     def send(self, request: ConsumerHeartbeat) -> HeartbeatReply:
-        """Let the coordinator answer: at once, and once."""
-        self.tickets += 1
-        machine = self.shell.machine.consumers
-        outcome: GroupOutcome = machine.heartbeat(request, self.tickets, self.now_ms)
-        self.shell.run(outcome)
-        ((ticket, reply),) = self.shell.sent
-        self.shell.sent.clear()
-        assert ticket == self.tickets
-        assert isinstance(reply, HeartbeatReply)
-        return reply
+        """Let the coordinator answer: at once."""
+        machine, ticket = self.shell.machine.consumers, self.ticket(None)
+        self.run(machine.heartbeat(request, ticket, self.now_ms))
+        assert ticket not in self.asked, "a heartbeat waits"
+        assert isinstance(self.heard, HeartbeatReply)
+        return self.heard
 
     def take(self, actor: Actor, reply: HeartbeatReply) -> str:
         """Do as a client does that hears this."""
-        gone = (ErrorCode.UNKNOWN_MEMBER_ID, ErrorCode.FENCED_MEMBER_EPOCH)
-        if reply.error in (*gone, ErrorCode.FENCED_INSTANCE_ID, ErrorCode.GROUP_ID_NOT_FOUND):
-            actor.epoch, actor.owned, actor.told = -1, set(), set()
+        if reply.error in GONE:
+            actor.forget()
         if not reply.error:
             assert reply.epoch >= actor.epoch, "an epoch goes back"
             actor.epoch = reply.epoch
@@ -226,17 +303,184 @@ class World:
                 actor.told = set(reply.assigned)
         return f"{reply.error.name} {reply.epoch}"
 
-    def said(self) -> object:
+    # -- the classic protocol
+
+    def go_on(self, actor: Actor) -> str:
+        """Do what a client of the classic protocol does next; one that waits seldom asks again."""
+        if actor.waits and self.chance.random() < 0.95:
+            return "waits"
+        if actor.next is Next.JOIN:
+            return self.join(actor)
+        return self.sync(actor) if actor.next is Next.SYNC else self.classic_heartbeat(actor)
+
+    def join(self, actor: Actor) -> str:
+        """Send a JoinGroup, having given up all, or saying what is kept."""
+        if not self.cooperative:
+            actor.drop()
+        actor.owned = set(actor.told)
+        actor.next = Next.JOIN
+        actor.protocols = self.protocols(actor)
+        if not self.is_member(actor):
+            actor.drop()  # what it reads on is lost already, and it hears so when it syncs
+        request = JoinRequest(
+            group_id=GROUP,
+            member_id=actor.member_id,
+            group_instance_id=actor.instance,
+            protocols=actor.protocols,
+            session_timeout_ms=self.chance.choice([6_000, 20_000]),
+            rebalance_timeout_ms=self.chance.choice([2_000, 20_000]),
+            new_member_id=f"{actor.name}-{actor.lives}-{self.tickets}",
+            require_member_id=self.chance.random() < 0.7,
+            can_skip_assignment=True,
+        )
+        actor.waits = self.ticket(actor)
+        self.run(self.shell.machine.join(request, actor.waits, self.now_ms))
+        return f"joins as {request.member_id!r} {actor.topics}: {actor.next} {actor.epoch}"
+
+    def protocols(self, actor: Actor) -> Protocols:
+        """Return what a client says of itself under each protocol."""
+        owned = tuple(self.named(actor.owned))
+        said = Subscription(frozenset(actor.topics), owned_partitions=owned)
+        names = ["cooperative-sticky"]
+        if not self.cooperative:
+            names = self.chance.choice([["range"], ["range", "roundrobin"], ["sticky", "range"]])
+        version = self.chance.randrange(1 if owned else 0, 4)
+        return tuple((name, encode_subscription(said, version)) for name in names)
+
+    def sync(self, actor: Actor) -> str:
+        """Send a SyncGroup, as the leader with what each is to read."""
+        request = SyncRequest(
+            group_id=GROUP,
+            generation=actor.epoch,
+            member_id=actor.member_id,
+            group_instance_id=actor.instance,
+            protocol_type="consumer",
+            assignments=self.shared_out(actor.leads),
+        )
+        actor.waits = self.ticket(actor)
+        self.run(self.shell.machine.sync(request, actor.waits, self.now_ms))
+        return f"syncs {request.generation}: {actor.next} reads {self.named(actor.told)}"
+
+    def shared_out(self, members: list[JoinedMember]) -> tuple[tuple[str, bytes], ...]:
+        """Return an assignment; what another one still has is for the generation after."""
+        said = {row.member_id: decode_subscription(row.metadata) for row in members}
+        owners = {key: name for name, one in said.items() for key in one.owned_partitions}
+        given: dict[str, list[TopicPartition]] = {name: [] for name in said}
+        for topic, fact in self.facts.items():
+            readers = sorted(name for name, one in said.items() if topic in one.topics)
+            for index in range(fact.partitions if readers else 0):
+                key, reader = TopicPartition(topic, index), readers[index % len(readers)]
+                if owners.get(key, reader) == reader:
+                    given[reader].append(key)
+        return tuple((name, encode_assignment(Assignment(tuple(g)))) for name, g in given.items())
+
+    def classic_heartbeat(self, actor: Actor) -> str:
+        """Send a Heartbeat."""
+        error = self.shell.machine.heartbeat(
+            group_id=GROUP,
+            generation=actor.epoch,
+            member_id=actor.member_id,
+            group_instance_id=actor.instance,
+            now_ms=self.now_ms,
+        )
+        self.take_to_heart(actor, error)
+        return f"heartbeats: {error.name}"
+
+    def quit(self, actor: Actor) -> ErrorCode:
+        """Send a LeaveGroup."""
+        ticket = self.ticket(None)
+        member = (actor.member_id, actor.instance)
+        self.run(self.shell.machine.leave(GROUP, [member], ticket, self.now_ms))
+        assert ticket not in self.asked, "a leave waits"
+        error: ErrorCode = self.heard.error or self.heard.members[0].error
+        return error
+
+    def take_place(self, actor: Actor, reply: JoinReply) -> None:
+        """Hear of a place in a generation."""
+        if reply.error is ErrorCode.MEMBER_ID_REQUIRED:
+            actor.member_id = reply.member_id
+        self.take_to_heart(actor, reply.error)
+        if not reply.error:
+            actor.member_id, actor.epoch = reply.member_id, reply.generation
+            actor.leads, actor.next = reply.members, Next.SYNC
+
+    def take_part(self, actor: Actor, reply: SyncReply) -> None:
+        """Hear what to read; a client that had more joins again when it has given that up."""
+        self.take_to_heart(actor, reply.error)
+        if reply.error:
+            return
+        given = decode_assignment(reply.assignment).partitions if reply.assignment else ()
+        ids = {name: fact.topic_id for name, fact in self.facts.items()}
+        actor.told = {(ids[key.topic], key.partition) for key in given if key.topic in ids}
+        actor.next = Next.JOIN if actor.owned - actor.told else Next.HEARTBEAT
+        actor.owned = set(actor.told)
+
+    def take_to_heart(self, actor: Actor, error: ErrorCode) -> None:
+        """Do as a client of the classic protocol does that is told of an error."""
+        if error in GONE:
+            actor.forget()
+        if error in AGAIN:
+            actor.next = Next.JOIN
+        if error is ErrorCode.ILLEGAL_GENERATION or (error and not self.cooperative):
+            actor.drop()
+
+    # -- the coordinator
+
+    def ticket(self, actor: Actor | None) -> int:
+        """Return a ticket for a request."""
+        self.tickets += 1
+        self.asked[self.tickets] = actor
+        return self.tickets
+
+    def run(self, outcome: GroupOutcome) -> None:
+        """Do what an outcome asks for; what is answered is answered once."""
+        saves = [v for k, v in outcome.records if decode_group_key(k) is not None]
+        failing = self.shell.failure is not None
+        self.shell.run(outcome)
+        if saves and (saves[-1] is not None or not failing):
+            self.unsaved = failing
+        for ticket, reply in self.shell.sent:
+            assert ticket in self.asked, f"ticket {ticket} is answered twice, now with {reply}"
+            self.hear(ticket, reply)
+        self.shell.sent.clear()
+        age = self.group_age()
+        assert not age or age >= self.age, f"the group goes back from {self.age} to {age}"
+        self.age = age
+
+    def hear(self, ticket: int, reply: Any) -> None:
+        """Let the client hear an answer, if it still waits for this one."""
+        actor = self.asked.pop(ticket)
+        if actor is None:
+            self.heard = reply
+        elif actor.waits == ticket:
+            actor.waits = 0
+            if isinstance(reply, JoinReply):
+                self.take_place(actor, reply)
+            else:
+                self.take_part(actor, reply)
+
+    def group_age(self) -> int:
+        """Return the epoch or the generation of the group; 0: nobody is in it."""
+        machine = self.shell.machine
+        consumer, classic = machine.consumers.groups.get(GROUP), machine._groups.get(GROUP)
+        if consumer is not None and consumer.members:
+            return consumer.epoch
+        return classic.generation if classic is not None and classic.members else 0
+
+    def named(self, partitions: set[IdPartition]) -> list[TopicPartition]:
+        """Return partitions of topics that are there, by name."""
+        names = {fact.topic_id: name for name, fact in self.facts.items()}
+        return sorted(TopicPartition(names[t], n) for t, n in partitions if t in names)
+
+    def said(self) -> ConsumerGroupDescription | None:
         """Return all that the coordinator says of the group."""
         return self.shell.machine.consumers.describe(GROUP)
 
     def check(self) -> None:
         """Check that nobody reads what another reads, and that the log says it all."""
-        group = self.shell.machine.consumers.groups.get(GROUP)
         readers: dict[IdPartition, str] = {}
         for actor in self.actors:
-            member = group.members.get(actor.member_id) if group is not None else None
-            if member is None or actor.epoch < 0:
+            if not self.is_member(actor):
                 continue  # it has been put out, and will hear so
             for partition in actor.owned | actor.told:
                 other = readers.setdefault(partition, actor.name)
@@ -245,20 +489,42 @@ class World:
             replay(self.reader, entry)
         self.read = len(self.shell.log)
         assert self.reader.consumers.describe(GROUP) == self.said()
+        machine = self.shell.machine
+        if self.said() is not None:
+            assert GROUP not in machine._groups, "the group is of both kinds"
+        elif machine.describe(GROUP).state == State.STABLE and not self.unsaved:
+            assert self.reader.describe(GROUP) == machine.describe(GROUP)
+
+    def is_member(self, actor: Actor) -> bool:
+        """Tell whether a client is a member, and of the generation that there is."""
+        consumers, classic = self.shell.machine.consumers.groups, self.shell.machine._groups
+        if GROUP in consumers:
+            member = consumers[GROUP].members.get(actor.member_id)
+            is_late = actor.classic and member is not None and member.place.epoch != actor.epoch
+            return actor.epoch >= 0 and member is not None and not is_late
+        group = classic.get(GROUP)
+        is_known = group is not None and actor.member_id in group.members
+        return is_known and group is not None and actor.epoch == group.generation
 
     def end(self) -> None:
         """Let all do as they are told, until nothing moves any more."""
-        self.wait(46_000)
+        for _ in range(10):
+            self.wait(46_000)
+        assert not self.asked, f"never answered: {self.asked}"
+        self.check_compacted()
         for actor in self.actors:
-            actor.epoch, actor.owned, actor.told = -1, set(), set()
+            actor.forget()
         room = 3
-        for _ in range(20):
+        both = self.shell.config.consumer_migration == "bidirectional"
+        share = self.classic_share if both else self.chance.choice([0.0, 1.0])
+        protocols = [self.chance.random() < share for _ in range(room)]
+        for _ in range(40):
             self.wait(1_000)
-            for actor in self.actors[:room]:
-                self.settle(actor)
-        found = self.shell.machine.consumers.describe(GROUP)
-        assert found is not None
-        assert found.state == "Stable", found
+            for actor, classic in zip(self.actors[:room], protocols, strict=True):
+                self.settle(actor, classic)
+        found = self.said()
+        state = found.state if found else self.shell.machine.describe(GROUP).state
+        assert state == "Stable", found
         held = [partition for actor in self.actors for partition in actor.owned]
         read = {name for actor in self.actors[:room] for name in actor.topics}
         wanted = [
@@ -268,17 +534,39 @@ class World:
             for index in range(fact.partitions)
         ]
         assert sorted(held) == sorted(wanted)
+        self.check_compacted()
 
-    def settle(self, actor: Actor) -> None:
+    def check_compacted(self) -> None:
+        """Check that the last record of each key tells as much as all do."""
+        last = {entry.key: position for position, entry in enumerate(self.shell.log)}
+        machine = GroupCoordinator(self.shell.config)
+        for position in sorted(last.values()):
+            replay(machine, self.shell.log[position])
+        assert plain(machine.consumers.describe(GROUP)) == plain(self.said())
+
+    def settle(self, actor: Actor, classic: bool) -> None:
         """Be a good member."""
+        if actor.classic and (actor.waits or actor.member_id):
+            if not actor.waits:
+                self.go_on(actor)
+            return
         actor.owned = set(actor.told)
         if actor.epoch >= 0:
             self.take(actor, self.ask(actor, actor.epoch, owned=frozenset(actor.owned)))
             return
-        actor.lives += 1
+        actor.begin(classic)
         actor.topics = ("t", "u") if actor is self.actors[0] else ("t", "v")
+        if classic:
+            self.join(actor)
+            return
         said = {"topics": actor.topics, "expression": "", "rebalance_timeout_ms": 30_000}
         self.take(actor, self.ask(actor, 0, owned=frozenset(), **said))
+
+
+def plain(group: ConsumerGroupDescription | None) -> object:
+    """Return a description whose members are in order of their ids."""
+    members = sorted(group.members, key=lambda m: m.member_id) if group is not None else ()
+    return group and msgspec.structs.replace(group, members=tuple(members))
 
 
 @pytest.mark.parametrize("run", range(4))
