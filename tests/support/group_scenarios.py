@@ -179,19 +179,22 @@ class Scenario:
         static: str | None = None,
         version: str = "9",
         member: str | None = None,
+        metadata: str | None = None,
     ) -> None:
-        """JoinGroup; `member=` with nothing behind it says that the client has no member id."""
+        """JoinGroup; `member=` with nothing behind it says that the client has no member id.
+
+        `metadata=ff` says these bytes in place of a subscription.
+        """
         client = self.client(name)
         member_id = client.member_id if member is None else member
         client.ids += not member_id
+        said = subscription(topics.split("+")) if metadata is None else bytes.fromhex(metadata)
         request = JoinRequest(
             group_id=group,
             member_id=member_id,
             group_instance_id=static,
             protocol_type=kind,
-            protocols=tuple(
-                (p, subscription(topics.split("+"))) for p in protocols.split("+") if p
-            ),
+            protocols=tuple((p, said) for p in protocols.split("+") if p),
             session_timeout_ms=int(session),
             rebalance_timeout_ms=int(rebalance),
             client_id=name,
@@ -211,6 +214,7 @@ class Scenario:
         generation: str | None = None,
         protocol: str | None = None,
         static: str | None = None,
+        kind: str = "consumer",
         **parts: str,
     ) -> None:
         """SyncGroup; `b=p1` gives client b the part p1."""
@@ -220,7 +224,7 @@ class Scenario:
             generation=client.generation if generation is None else int(generation),
             member_id=client.member_id if member is None else member,
             group_instance_id=static,
-            protocol_type="consumer",
+            protocol_type=kind,
             protocol_name=client.protocol if protocol is None else protocol,
             assignments=tuple((self.client(k).member_id, v.encode()) for k, v in parts.items()),
         )

@@ -40,18 +40,20 @@ class ClassicMembers:
         try:
             reply = self._join(group, request, out, now_ms)
         except BrokerError as error:
-            reply = JoinReply(member_id=request.member_id, error=error.code)
+            reply = JoinReply(member_id="", error=error.code)
             out.records, out.replies = [], []
         out.answer(ticket, reply)
         out.on_failure = lambda code: out.instead(
-            ticket, JoinReply(member_id=request.member_id, error=append_error(code))
+            ticket, JoinReply(member_id="", error=append_error(code))
         )
         return out
 
-    def sync(self, group: ConsumerGroup, request: SyncRequest, ticket: Ticket) -> GroupOutcome:
+    def sync(
+        self, group: ConsumerGroup, request: SyncRequest, ticket: Ticket, now_ms: int
+    ) -> GroupOutcome:
         """Handle a SyncGroup: what the member has is there."""
         out = GroupOutcome(group_id=request.group_id)
-        error = self._check(group, request.member_id, request.group_instance_id, request.generation)
+        error = self._sync_error(group, request, now_ms)
         if error:
             out.answer(ticket, SyncReply(error=error))
             return out
@@ -82,22 +84,17 @@ class ClassicMembers:
             return error
         member = group.members[member_id]
         self._consumers.keep_alive(group, member, now_ms)
-        if not self._has_more(group, member):
-            return ErrorCode.NONE
-        key = TimerKey(REVOCATION, group.group_id, member_id)
-        if key not in self._timers:
-            self._timers.set(key, now_ms + member.said.rebalance_timeout_ms)
-        return ErrorCode.REBALANCE_IN_PROGRESS
+        return self._send_back(group, member, now_ms) if _has_more(group, member) else error
 
     def _join(
         self, group: ConsumerGroup, request: JoinRequest, out: GroupOutcome, now_ms: int
     ) -> JoinReply:
-        protocol = _agreed(group, request)
+        _check_protocols(group, request)
         static = request.group_instance_id is not None
         if not request.member_id and request.require_member_id and not static:
             required = ErrorCode.MEMBER_ID_REQUIRED
             return JoinReply(member_id=request.new_member_id, error=required)
-        asked = self._asked(request, protocol)
+        asked = self._asked(request)
         told = self._consumers.stay(asked, out, now_ms)
         key = TimerKey(REVOCATION, group.group_id, asked.member_id)
         self._timers.set(key, now_ms + request.rebalance_timeout_ms)
@@ -105,14 +102,14 @@ class ClassicMembers:
             member_id=asked.member_id,
             generation=told.epoch,
             protocol_type=CONSUMER_PROTOCOL,
-            protocol_name=protocol,
+            protocol_name=request.protocols[0][0],
         )
 
-    def _asked(self, request: JoinRequest, protocol: str) -> ConsumerHeartbeat:
+    def _asked(self, request: JoinRequest) -> ConsumerHeartbeat:
         try:
-            said = decode_subscription(dict(request.protocols)[protocol])
+            said = decode_subscription(request.protocols[0][1])
         except ProtocolError as error:
-            raise BrokerError(str(error), ErrorCode.INCONSISTENT_GROUP_PROTOCOL) from error
+            raise BrokerError(str(error), ErrorCode.UNKNOWN_SERVER_ERROR) from error
         facts = self._consumers.topics.facts
         return ConsumerHeartbeat(
             group_id=request.group_id,
@@ -145,23 +142,46 @@ class ClassicMembers:
         same = generation == member.place.epoch
         return ErrorCode.NONE if same else ErrorCode.ILLEGAL_GENERATION
 
-    def _has_more(self, group: ConsumerGroup, member: ConsumerMember) -> bool:
-        place = member.place
-        if place.state is State.UNRELEASED_PARTITIONS:
-            missing = group.targets.get(member.member_id, frozenset()) - place.assigned.keys()
-            return place.epoch < group.epoch or bool(missing - group.owners.keys())
-        return place.epoch < group.epoch or place.state is State.UNREVOKED_PARTITIONS
+    def _sync_error(self, group: ConsumerGroup, request: SyncRequest, now_ms: int) -> ErrorCode:
+        error = self._check(group, request.member_id, request.group_instance_id, request.generation)
+        if error:
+            return error
+        member = group.members[request.member_id]
+        likes_best = member.said.classic.protocols[0][0] if member.said.classic else None
+        if request.protocol_type not in (None, CONSUMER_PROTOCOL):
+            return ErrorCode.INCONSISTENT_GROUP_PROTOCOL
+        if request.protocol_name not in (None, likes_best):
+            return ErrorCode.INCONSISTENT_GROUP_PROTOCOL
+        # One that is to give partitions up hears of them here, and joins again without them.
+        gives_up = member.place.state is State.UNREVOKED_PARTITIONS
+        if member.place.epoch < group.epoch and not gives_up:
+            return self._send_back(group, member, now_ms)
+        return ErrorCode.NONE
+
+    def _send_back(self, group: ConsumerGroup, member: ConsumerMember, now_ms: int) -> ErrorCode:
+        key = TimerKey(REVOCATION, group.group_id, member.member_id)
+        if key not in self._timers:
+            self._timers.set(key, now_ms + member.said.rebalance_timeout_ms)
+        return ErrorCode.REBALANCE_IN_PROGRESS
 
 
-def _agreed(group: ConsumerGroup, request: JoinRequest) -> str:
-    """Return the first protocol of a member that all of the classic members speak."""
+def _has_more(group: ConsumerGroup, member: ConsumerMember) -> bool:
+    place = member.place
+    if place.state is State.UNRELEASED_PARTITIONS:
+        missing = group.targets.get(member.member_id, frozenset()) - place.assigned.keys()
+        return place.epoch < group.epoch or bool(missing - group.owners.keys())
+    return place.epoch < group.epoch or place.state is State.UNREVOKED_PARTITIONS
+
+
+def _check_protocols(group: ConsumerGroup, request: JoinRequest) -> None:
+    """Check that a member speaks a protocol which all of the classic members speak."""
     spoken = [
         {name for name, _ in member.said.classic.protocols}
         for member in group.members.values()
         if member.said.classic is not None and member.member_id != request.member_id
     ]
-    for name, _ in request.protocols:
-        if request.protocol_type == CONSUMER_PROTOCOL and all(name in names for names in spoken):
-            return name
+    speaks = (name for name, _ in request.protocols if all(name in names for names in spoken))
+    if request.protocol_type == CONSUMER_PROTOCOL and any(speaks):
+        return
     message = f"group {group.group_id!r} has no protocol in common with a member that joins"
     raise BrokerError(message, ErrorCode.INCONSISTENT_GROUP_PROTOCOL)

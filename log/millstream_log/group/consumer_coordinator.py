@@ -191,6 +191,8 @@ class ConsumerGroups:
         group = self.groups.get(group_id)
         if group is None or (member_id is None and epoch < 0):
             return ErrorCode.NONE
+        if member_id is None:
+            return ErrorCode.UNKNOWN_SERVER_ERROR  # as Kafka does, which does not look for it
         member = group.members.get(member_id or "")
         if member is None:
             return ErrorCode.UNKNOWN_MEMBER_ID

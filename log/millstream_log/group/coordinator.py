@@ -96,7 +96,7 @@ class GroupCoordinator:
         """Handle a SyncGroup; the SyncReply comes with this outcome or a later one."""
         consumer = self.consumers.groups.get(request.group_id)
         if consumer is not None:
-            return self._classic_members.sync(consumer, request, ticket)
+            return self._classic_members.sync(consumer, request, ticket, now_ms)
         return self._membership.sync(request, ticket, now_ms)
 
     def heartbeat(

@@ -25,6 +25,7 @@ from .group_ids import check_group_id
 _ID_REQUIRED_FROM = 4
 _LEAVE_MANY_FROM = 3
 _SKIP_ASSIGNMENT_FROM = 9
+_SYNC_NAMES_PROTOCOL_FROM = 5
 
 
 async def join_group(host: Host, request: JoinGroupRequest) -> JoinGroupResponse:
@@ -81,6 +82,9 @@ def _join_request(request: JoinGroupRequest) -> JoinRequest:
 async def sync_group(host: Host, request: SyncGroupRequest) -> SyncGroupResponse:
     """Wait for one's part of the assignment; the leader brings all of them."""
     groups = host.groups
+    unnamed = request.protocol_type is None or request.protocol_name is None
+    if unnamed and request.version >= _SYNC_NAMES_PROTOCOL_FROM:
+        return SyncGroupResponse(error_code=ErrorCode.INCONSISTENT_GROUP_PROTOCOL)
     asked = SyncRequest(
         group_id=request.group_id,
         generation=request.generation_id,

@@ -29,6 +29,7 @@ from millstream_log.wire.messages.offset_fetch import (
     OffsetFetchRequest,
     OffsetFetchRequestGroup,
 )
+from millstream_log.wire.messages.sync_group import SyncGroupRequest
 
 DESCRIBE = ConsumerGroupDescribeRequest(group_ids=["g"], include_authorized_operations=True)
 
@@ -184,6 +185,40 @@ def test_committed_offsets_are_a_members_in_its_epoch() -> None:
         ErrorCode.STALE_MEMBER_EPOCH,
         ErrorCode.NONE,
     ]
+
+
+def test_an_epoch_without_a_member_gets_no_offsets() -> None:
+    """Who says an epoch and no member id is refused, as soon as there is a group to know it."""
+    asked = OffsetFetchRequest(
+        peer=PEER,
+        version=9,
+        groups=[
+            OffsetFetchRequestGroup(group_id=group, member_id=None, member_epoch=0, topics=[])
+            for group in ("g", "other")
+        ],
+    )
+    _, fetched = ask(beat(0), asked, files=with_topics("t"))
+    codes = [group.error_code for group in fetched.groups]
+    assert codes == [ErrorCode.UNKNOWN_SERVER_ERROR, ErrorCode.NONE]
+
+
+@pytest.mark.parametrize(
+    ("version", "named", "code"),
+    [
+        (4, {}, ErrorCode.UNKNOWN_MEMBER_ID),
+        (5, {}, ErrorCode.INCONSISTENT_GROUP_PROTOCOL),
+        (5, {"protocol_type": "consumer"}, ErrorCode.INCONSISTENT_GROUP_PROTOCOL),
+        (5, {"protocol_name": "range"}, ErrorCode.INCONSISTENT_GROUP_PROTOCOL),
+        (5, {"protocol_type": "consumer", "protocol_name": "range"}, ErrorCode.UNKNOWN_MEMBER_ID),
+    ],
+)
+def test_a_sync_names_its_protocol(version: int, named: dict[str, Any], code: ErrorCode) -> None:
+    """From version 5 on a SyncGroup says its protocol, before anything else is looked at."""
+    request = SyncGroupRequest(
+        peer=PEER, version=version, group_id="g", generation_id=1, member_id="a", **named
+    )
+    (reply,) = ask(request, files=with_topics("t"))
+    assert reply.error_code is code
 
 
 def test_clients_are_told_of_the_feature() -> None:
