@@ -55,10 +55,10 @@ from .consumer_requests import (
 )
 from .consumer_targets import make_targets
 from .consumer_topics import Topics, check_expression
-from .consumer_upgrade import can_upgrade, downgraded, upgraded
+from .consumer_upgrade import DOWNGRADED, can_upgrade, downgraded, upgraded
 from .group import Group
 from .group import State as ClassicState
-from .rebalance import TimerKey, Timers, forget_rebalance
+from .rebalance import SESSION, TimerKey, Timers, forget_rebalance
 from .records import encode_group_key
 from .replies import GroupOutcome, append_error
 from .requests import CommitRequest
@@ -252,6 +252,10 @@ class ConsumerGroups:
         changed = (said.topics, said.expression) != (before.said.topics, before.said.expression)
         if changed or group.seen is not self.topics:
             self._renew(view, changed, out, now_ms)
+        ends = self._loses_last_consumer(view, request)
+        if ends and view.epoch > group.epoch:
+            self._end(view, member.place, out, now_ms)
+            return HeartbeatReply(member_id=request.member_id, epoch=JOINS)  # it is to join again
         due_ms = group.assigned_ms + self._config.consumer_assignment_interval_ms
         if view.epoch > group.assignment_epoch and now_ms >= due_ms:
             self._assign(view, out, now_ms)
@@ -259,6 +263,8 @@ class ConsumerGroups:
         self.keep_alive(group, member, now_ms)
         if place is not before.place:
             self._watch(group.group_id, msgspec.structs.replace(member, place=place), now_ms)
+        if ends:
+            self._end(view, place, out, now_ms)
         return self._stayed(request, before.place, place)
 
     def _stayed(self, request: ConsumerHeartbeat, before: Place, place: Place) -> HeartbeatReply:
@@ -398,20 +404,48 @@ class ConsumerGroups:
         for member_id in going:
             self._forget(group, member_id, out)
         staying = [member for name, member in group.members.items() if name not in going]
-        left = [member.said for member in staying]
-        policy, size = self._config.consumer_migration, len(left)
-        may = policy in ("downgrade", "bidirectional") and size <= self._config.size_max
-        if may and left and all(said.classic is not None for said in left):
+        if self._may_downgrade(staying):
             for member in staying:
                 self._forget(group, member.member_id, out)
-            out.records += downgraded(group, staying, self.topics, self._timers)
+            out.records += downgraded(group, staying, self.topics)
+            self._timers.set(TimerKey(DOWNGRADED, group.group_id), 0)
             return
+        left = [member.said for member in staying]
         told = {said.expression for said in left}
         for text in sorted(group.expressions.keys() - told):
             _write(out, Key(Kind.EXPRESSION, group.group_id, text), None)
         names = frozenset[str]().union(*(group.topics_of(said) for said in left))
         value = encode_epoch(Epoch(group.epoch + 1, self.topics.hash(names)))
         _write(out, Key(Kind.GROUP, group.group_id), value)
+
+    def _may_downgrade(self, members: Sequence[ConsumerMember]) -> bool:
+        """Tell whether these members, were they all, would make a classic group."""
+        policy, size = self._config.consumer_migration, len(members)
+        may = policy in ("downgrade", "bidirectional") and size <= self._config.size_max
+        return may and size > 0 and all(member.said.classic is not None for member in members)
+
+    def _loses_last_consumer(self, view: _View, request: ConsumerHeartbeat) -> bool:
+        """Tell whether a static member that joins is the last to come to the classic protocol."""
+        came_back = request.epoch == JOINS and request.instance_id in view.group.static
+        return came_back and self._may_downgrade(list(view.members().values()))
+
+    def _end(self, view: _View, place: Place, out: GroupOutcome, now_ms: int) -> None:
+        """Make a classic group of all, the one that comes included."""
+        group, epoch = view.group, view.epoch
+        came = msgspec.structs.replace(view.member, place=place)
+        members = [m if m.member_id != came.member_id else came for m in view.members().values()]
+        for member in members:
+            self._forget(group, member.member_id, out)
+        out.records += downgraded(group, members, self.topics)
+        is_settled = epoch == group.epoch == view.target_epoch and all(
+            (member.place.epoch, member.place.state) == (epoch, State.STABLE) for member in members
+        )
+        if not is_settled:  # else what nobody has been told to read would stay without a reader
+            self._timers.set(TimerKey(DOWNGRADED, group.group_id), 0)
+        for member in members:
+            if member.said.classic is not None:
+                key = TimerKey(SESSION, group.group_id, member.member_id)
+                self._timers.set(key, now_ms + member.said.classic.session_timeout_ms)
 
     def _forget(self, group: ConsumerGroup, member_id: str, out: GroupOutcome) -> None:
         for kind in (Kind.PLACE, Kind.TARGET, Kind.MEMBER):

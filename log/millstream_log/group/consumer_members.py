@@ -79,7 +79,7 @@ def _joining(group: ConsumerGroup, request: ConsumerHeartbeat) -> tuple[Consumer
         return group.members.get(request.member_id, new), None
     member = group.members[holder]
     if request.classic is not None:
-        return _joining_classic(group, member, request)
+        return _joining_classic(member, request)
     if member.place.epoch != AWAY:
         message = f"instance id {request.instance_id!r} is that of member {holder!r}, still here"
         raise BrokerError(message, ErrorCode.UNRELEASED_INSTANCE_ID)
@@ -88,13 +88,12 @@ def _joining(group: ConsumerGroup, request: ConsumerHeartbeat) -> tuple[Consumer
 
 
 def _joining_classic(
-    group: ConsumerGroup, member: ConsumerMember, request: ConsumerHeartbeat
+    member: ConsumerMember, request: ConsumerHeartbeat
 ) -> tuple[ConsumerMember, str | None]:
     """Return a static member of the classic protocol, which needs no leave to come again."""
     if member.member_id == request.member_id:
         return member, None
-    epoch = group.assignment_epoch if member.place.epoch == AWAY else member.place.epoch
-    place = member.place._replace(epoch=epoch)
+    place = member.place._replace(epoch=JOINS, previous_epoch=JOINS)
     new = ConsumerMember(member_id=request.member_id, said=member.said, place=place)
     return new, member.member_id
 

@@ -4,6 +4,8 @@
                                        has, and speaks the classic protocol on
     the last consumer leaves           the epoch becomes the generation of a classic group, whose
                                        members are then asked to join
+    it comes back with the classic     likewise; when all have what they are to have, nobody needs
+    protocol, under its instance id    to join
 
 Source: KIP-848, as Apache Kafka 4.3 behaves.
 """
@@ -38,7 +40,6 @@ from .consumer_records import (
 )
 from .consumer_topics import Topics
 from .group import CONSUMER_PROTOCOL, Group, Member, State
-from .rebalance import TimerKey, Timers
 from .records import GroupMetadata, MemberMetadata, encode_group_key, encode_group_value
 from .replies import GroupOutcome, JoinReply, SyncReply
 
@@ -86,7 +87,7 @@ def upgraded(group: Group, topics: Topics, out: GroupOutcome) -> ConsumerGroup:
 
 
 def downgraded(
-    group: ConsumerGroup, members: Sequence[ConsumerMember], topics: Topics, timers: Timers
+    group: ConsumerGroup, members: Sequence[ConsumerMember], topics: Topics
 ) -> list[LogRecord]:
     """Return the records that end a consumer group and begin a classic one of these members."""
     kinds = (Kind.ASSIGNMENT, Kind.TOPICS, Kind.GROUP)
@@ -113,7 +114,6 @@ def downgraded(
             for member, protocols in zip(members, spoken, strict=True)
         ),
     )
-    timers.set(TimerKey(DOWNGRADED, group.group_id), 0)
     return [*ends, (encode_group_key(group.group_id), encode_group_value(value))]
 
 
