@@ -28,6 +28,7 @@ from .consumer_group import ConsumerGroup, ConsumerMember
 from .consumer_records import (
     Classic,
     Epoch,
+    IdPartition,
     Key,
     Kind,
     Place,
@@ -65,10 +66,11 @@ def upgraded(group: Group, topics: Topics, out: GroupOutcome) -> ConsumerGroup:
     rows: list[tuple[Key, bytes]] = []
     places: list[tuple[Key, bytes]] = []
     names: set[str] = set()
+    held = _held(group, topics)
     for member_id, member in group.members.items():
         subscription = _subscription(group, member)
         names |= subscription.topics
-        has = dict.fromkeys(_held(member, topics), generation)
+        has = {partition: generation for partition, name in held.items() if name == member_id}
         said = _said(group, member, subscription)
         rows.insert(len(rows) // 2, (Key(Kind.MEMBER, group_id, member_id), encode_said(said)))
         rows.append((Key(Kind.TARGET, group_id, member_id), encode_target(frozenset(has))))
@@ -130,13 +132,31 @@ def _subscription(group: Group, member: Member) -> Subscription:
     return decode_subscription(member.metadata(group.protocol), member.group_instance_id)
 
 
-def _held(member: Member, topics: Topics) -> list[tuple[str, int]]:
+def _held(group: Group, topics: Topics) -> dict[IdPartition, str]:
+    """Return who has what: as assigned, and as members say whose assignment has been revoked.
+
+    Those that keep their partitions in a rebalance read on: to take them for free, as Kafka does,
+    would give them a second reader. Of two that claim one the later generation is believed.
+    """
+    facts, held = topics.facts, dict[IdPartition, tuple[int, str]]()
+    for member_id, member in group.members.items():
+        generation, told = _last_told(group, member)
+        for key in told:
+            if key.topic in facts:
+                partition = (facts[key.topic].topic_id, key.partition)
+                claim = (generation, member_id)
+                held[partition] = max(held.get(partition, claim), claim)
+    return {partition: member_id for partition, (_, member_id) in held.items()}
+
+
+def _last_told(group: Group, member: Member) -> tuple[int, tuple[TopicPartition, ...]]:
+    if not member.assignment:
+        said = _subscription(group, member)
+        return said.generation_id, said.owned_partitions
     try:
-        told = decode_assignment(member.assignment).partitions if member.assignment else ()
+        return group.generation, decode_assignment(member.assignment).partitions
     except ProtocolError:
-        return []
-    facts = topics.facts
-    return [(facts[key.topic].topic_id, key.partition) for key in told if key.topic in facts]
+        return group.generation, ()
 
 
 def _said(group: Group, member: Member, subscription: Subscription) -> Said:
