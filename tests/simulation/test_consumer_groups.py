@@ -106,11 +106,6 @@ class Actor(msgspec.Struct):
         self.classic = classic
         self.member_id = "" if classic else f"{self.name}-{self.lives}"
 
-    @property
-    def is_out(self) -> bool:
-        """Tell whether it neither is a member nor asks to be one."""
-        return self.epoch < 0 and not self.waits
-
 
 class World:
     """A group, its clients, and the checks."""
@@ -137,7 +132,7 @@ class World:
         self.tickets = 0
         self.made = 0
         self.facts: dict[str, TopicFacts] = {}
-        self.actors = [Actor(f"m{n}", f"i{n}" if n < 2 else None) for n in range(5)]
+        self.actors = [Actor(f"m{n}", f"i{n}" if n < 3 else None) for n in range(5)]
         self.change_topics(self.actors[0])
 
     def step(self) -> str:
@@ -147,7 +142,7 @@ class World:
             self.beat: 20,
             self.subscribe: 1,
             self.leave: 0.7,
-            self.go_away: 0.4,
+            self.go_away: 1,
             self.die: 0.3,
             self.change_topics: 0.5,
             self.lie: 1,
@@ -183,7 +178,7 @@ class World:
         some = self.chance.sample(NAMES, self.chance.randrange(0, 3))
         actor.topics = tuple(sorted(some)) or ("t",)
         actor.expression = self.chance.choice(EXPRESSIONS) if self.chance.random() < 0.3 else ""
-        joins = actor.is_out
+        joins = actor.epoch < 0 and not actor.waits
         if joins:
             actor.begin(self.chance.random() < self.classic_share)
         if actor.classic:
@@ -340,11 +335,11 @@ class World:
     def protocols(self, actor: Actor) -> Protocols:
         """Return what a client says of itself under each protocol."""
         owned = tuple(self.named(actor.owned))
-        said = Subscription(frozenset(actor.topics), owned_partitions=owned)
+        said = Subscription(frozenset(actor.topics), None, owned, actor.epoch)
         names = ["cooperative-sticky"]
         if not self.cooperative:
             names = self.chance.choice([["range"], ["range", "roundrobin"], ["sticky", "range"]])
-        version = self.chance.randrange(1 if owned else 0, 4)
+        version = self.chance.randrange(2 if owned else 0, 4)
         return tuple((name, encode_subscription(said, version)) for name in names)
 
     def sync(self, actor: Actor) -> str:
@@ -508,17 +503,17 @@ class World:
 
     def end(self) -> None:
         """Let all do as they are told, until nothing moves any more."""
-        for _ in range(10):
-            self.wait(46_000)
-        assert not self.asked, f"never answered: {self.asked}"
         self.check_compacted()
+        config = self.shell.config
+        both = config.consumer_migration == "bidirectional"
+        room = 5 if both and config.consumer_size_max > 5 and self.chance.random() < 0.7 else 3
+        if room < len(self.actors):  # not all may go on with what they have: they begin anew
+            self.end_all()
         for actor in self.actors:
-            actor.forget()
-        room = 3
-        both = self.shell.config.consumer_migration == "bidirectional"
+            actor.next = Next.JOIN  # as clients do that see other topics than before
         share = self.classic_share if both else self.chance.choice([0.0, 1.0])
         protocols = [self.chance.random() < share for _ in range(room)]
-        for _ in range(40):
+        for _ in range(150):
             self.wait(1_000)
             for actor, classic in zip(self.actors[:room], protocols, strict=True):
                 self.settle(actor, classic)
@@ -526,7 +521,9 @@ class World:
         state = found.state if found else self.shell.machine.describe(GROUP).state
         assert state == "Stable", found
         held = [partition for actor in self.actors for partition in actor.owned]
-        read = {name for actor in self.actors[:room] for name in actor.topics}
+        here = self.actors[:room]
+        read = {name for actor in here for name in actor.topics}
+        read.update(*(self.shell.topics.matching(a.expression) for a in here if a.expression))
         wanted = [
             (fact.topic_id, index)
             for name, fact in self.facts.items()
@@ -535,6 +532,14 @@ class World:
         ]
         assert sorted(held) == sorted(wanted)
         self.check_compacted()
+
+    def end_all(self) -> None:
+        """Let all fall silent, and be forgotten."""
+        for _ in range(10):
+            self.wait(46_000)
+        assert not self.asked, f"never answered: {self.asked}"
+        for actor in self.actors:
+            actor.forget()
 
     def check_compacted(self) -> None:
         """Check that the last record of each key tells as much as all do."""
@@ -551,11 +556,13 @@ class World:
                 self.go_on(actor)
             return
         actor.owned = set(actor.told)
+        said: dict[str, Any] = {"topics": actor.topics, "expression": actor.expression}
         if actor.epoch >= 0:
-            self.take(actor, self.ask(actor, actor.epoch, owned=frozenset(actor.owned)))
+            said["owned"] = frozenset(actor.owned)
+            self.take(actor, self.ask(actor, actor.epoch, **said))
             return
         actor.begin(classic)
-        actor.topics = ("t", "u") if actor is self.actors[0] else ("t", "v")
+        actor.topics, actor.expression = ("t", "u" if actor is self.actors[0] else "v"), ""
         if classic:
             self.join(actor)
             return
