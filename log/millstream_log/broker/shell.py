@@ -108,7 +108,10 @@ class Shell(Generic[M]):
             LogError: nothing was appended, and the machine had nothing to say to it; or what was
                 appended did not reach the disk, and whoever was to be answered is told that.
         """
-        outcome, written = self._try_to_write(outcome)
+        return await self._conclude(*self._try_to_write(outcome))
+
+    async def _conclude(self, outcome: Outcome, written: list[Partition]) -> Outcome:
+        """Do what is left when the records are appended. Raises LogError."""
         if written and self._host.flusher.must_wait:
             try:
                 for partition in written:
@@ -274,14 +277,23 @@ class Shell(Generic[M]):
                 logger.warning("cannot write to %s: %s", self._topic, error)
 
     def spawn(self, outcome: Outcome) -> None:
-        """Carry an outcome out beside whatever runs now."""
-        task = asyncio.get_running_loop().create_task(self._carry_out_quietly(outcome))
+        """Carry an outcome out beside whatever runs now, but for its records.
+
+        They are written in this very step: what they say holds until the machine is asked again.
+        """
+        try:
+            outcome, written = self._try_to_write(outcome)
+        except LogError as error:
+            logger.warning("cannot write to %s: %s", self._topic, error)
+            return
+        conclusion = self._conclude_quietly(outcome, written)
+        task = asyncio.get_running_loop().create_task(conclusion)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _carry_out_quietly(self, outcome: Outcome) -> None:
+    async def _conclude_quietly(self, outcome: Outcome, written: list[Partition]) -> None:
         try:
-            await self.carry_out(outcome)
+            await self._conclude(outcome, written)
         except LogError as error:
             logger.warning("cannot write to %s: %s", self._topic, error)
 

@@ -96,9 +96,9 @@ class TransactionShell(Shell[TransactionCoordinator]):
         ((_, code),) = done.replies
         return code, written
 
-    async def carry_out(self, outcome: Outcome) -> Outcome:
-        """Do what the machine decided, markers and all that follows from them included."""
-        outcome = await super().carry_out(outcome)
+    async def _conclude(self, outcome: Outcome, written: list[Partition]) -> Outcome:
+        """Do what is left, markers and all that follows from them included."""
+        outcome = await super()._conclude(outcome, written)
         if isinstance(outcome, TxnOutcome):
             for markers in outcome.markers:
                 await self._end(markers)

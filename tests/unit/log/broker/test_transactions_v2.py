@@ -244,3 +244,18 @@ def test_nothing_is_aborted_while_the_coordinator_has_not_all() -> None:
     """Where a record of its topic cannot be read, the decision may be in that record."""
     unreadable = encode_columns([0], [b"\0\0\0\x01x"], [b"\0"])
     assert reopened(stray, unreadable) == (0, 1, 3)
+
+
+def test_what_time_brings_about_is_written_in_the_same_step() -> None:
+    """Between a decision of the timer and its record no request can change what it was about."""
+
+    async def story(client: Client) -> None:
+        assert await client.produce(12) is ErrorCode.NONE
+        shell = client.broker.host.transactions
+        for outcome in shell.machine.tick(CLOCK.now_ms() + 60_000_000):
+            shell.spawn(outcome)
+        (described,) = shell.machine.describe(["t"])
+        assert described.state == "PrepareAbort"
+        assert await client.produce(12, sequence=1) is ErrorCode.INVALID_PRODUCER_EPOCH
+
+    played(story)
