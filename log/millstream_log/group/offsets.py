@@ -25,6 +25,8 @@ from .requests import Commit
 
 GroupRecord = LogRecord
 
+_TIME_MAX_MS = 2**63 - 1  # what the log's field holds
+
 
 class _GroupOffsets:
     """What one group has committed."""
@@ -97,7 +99,7 @@ class GroupOffsets:
         retention_ms: int = -1,
     ) -> tuple[dict[TopicPartition, ErrorCode], list[GroupRecord]]:
         """Check (offset, leader epoch, metadata) by partition; return errors and records."""
-        expire_time_ms = -1 if retention_ms == -1 else now_ms + retention_ms
+        expire_time_ms = -1 if retention_ms == -1 else min(now_ms + retention_ms, _TIME_MAX_MS)
         errors: dict[TopicPartition, ErrorCode] = {}
         records: list[GroupRecord] = []
         for partition, (offset, leader_epoch, metadata) in offsets.items():

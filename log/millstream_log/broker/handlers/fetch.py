@@ -2,8 +2,8 @@
 
 Invariants: the first batch of the answer comes whole even when it is larger than `max_bytes`; an
 error is answered at once; a fetch that finds fewer than `min_bytes` is parked until an append
-wakes it or `max_wait_ms` is over, and is then read anew. Who reads much takes turns with others.
-Fetch sessions are declined: every answer has session id 0.
+wakes it or `max_wait_ms` is over, and is then read anew. Fetch sessions are declined: every
+answer has session id 0.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from ...wire.messages.fetch import (
 )
 from ..host import Host
 from ..partition import Partition
-from ..turns import Turns
 
 REFRESH_SECONDS = 0.1
 """How often a read-only log looks at what its writer, in another process, has appended."""
@@ -34,7 +33,7 @@ async def fetch(host: Host, request: FetchRequest) -> FetchResponse:
     """Read; wait while there is too little and time is left; answer."""
     if request.session_id:
         return FetchResponse(topics=[], error_code=ErrorCode.FETCH_SESSION_ID_NOT_FOUND)
-    response, size, failed = await _read(host, request)
+    response, size, failed = _read(host, request)
     if size >= request.min_bytes or failed or request.max_wait_ms <= 0:
         return response
     loop = asyncio.get_running_loop()
@@ -46,7 +45,7 @@ async def fetch(host: Host, request: FetchRequest) -> FetchResponse:
     ]
     while (left := deadline - loop.time()) > 0:
         await host.purgatory.wait(keys, min(left, REFRESH_SECONDS) if host.read_only else left)
-        response, size, failed = await _read(host, request)
+        response, size, failed = _read(host, request)
         if size >= request.min_bytes or failed or host.closing:
             break
     return response
@@ -55,33 +54,24 @@ async def fetch(host: Host, request: FetchRequest) -> FetchResponse:
 class _Reading:
     """One pass over a request: how much may still be read, and whether something failed."""
 
-    __slots__ = ("bytes_left", "bytes_min", "committed_only", "failed", "size", "verify")
+    __slots__ = ("bytes_left", "committed_only", "failed", "size", "verify")
 
     def __init__(self, request: FetchRequest, bytes_max: int) -> None:
         self.bytes_left = min(request.max_bytes, bytes_max)
-        self.bytes_min = request.min_bytes
         self.committed_only = request.isolation_level == 1
         self.verify = request.verify
         self.size = 0
         self.failed = False
 
-    @property
-    def is_enough(self) -> bool:
-        """Whether the answer leaves without waiting for more."""
-        return self.size >= self.bytes_min
 
-
-async def _read(host: Host, request: FetchRequest) -> tuple[FetchResponse, int, bool]:
+def _read(host: Host, request: FetchRequest) -> tuple[FetchResponse, int, bool]:
     bytes_max = min(host.answer_bytes_allowed(), host.config.get_int("fetch.max.bytes"))
     reading = _Reading(request, bytes_max)
-    turns = Turns(host)
-    topics = [await _read_topic(host, topic, reading, turns) for topic in request.topics]
+    topics = [_read_topic(host, topic, reading) for topic in request.topics]
     return FetchResponse(topics=topics), reading.size, reading.failed
 
 
-async def _read_topic(
-    host: Host, topic: FetchTopic, reading: _Reading, turns: Turns
-) -> FetchTopicResponse:
+def _read_topic(host: Host, topic: FetchTopic, reading: _Reading) -> FetchTopicResponse:
     answers = []
     try:
         name = host.topic_name(topic.name, topic.topic_id)
@@ -100,8 +90,6 @@ async def _read_topic(
         except LogError as error:
             reading.failed = True
             answers.append(_failed(part, error, partition))
-        if reading.is_enough:  # else it may have to wait, and must not miss an append till then
-            await turns.give_way()
     return FetchTopicResponse(name=topic.name, topic_id=topic.topic_id, partitions=answers)
 
 

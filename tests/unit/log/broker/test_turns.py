@@ -26,7 +26,6 @@ from millstream_log.wire.messages.describe_producers import (
     DescribeProducersRequest,
     DescribeProducersTopic,
 )
-from millstream_log.wire.messages.fetch import FetchPartition, FetchRequest, FetchTopic
 from millstream_log.wire.messages.find_coordinator import (
     FindCoordinatorRequest,
     FindCoordinatorResponse,
@@ -48,7 +47,6 @@ from millstream_log.wire.messages.offset_for_leader_epoch import (
     OffsetForLeaderPartition,
     OffsetForLeaderTopic,
 )
-from millstream_log.wire.messages.produce import ProducePartition, ProduceRequest, ProduceTopic
 
 PARTITIONS = 20
 NAMES = [f"g{number}" for number in range(PARTITIONS)]
@@ -203,39 +201,6 @@ def test_a_topic_that_was_answered_outlives_a_crash(seed: int) -> None:
     run(files, again)
 
 
-def fetch(**bounds: Any) -> FetchRequest:
-    """Return a fetch of all partitions from their beginning."""
-    parts = [FetchPartition(index=index, fetch_offset=0) for index in range(PARTITIONS)]
-    return FetchRequest(topics=[FetchTopic(name="t", partitions=parts)], **bounds)
-
-
-def filled() -> ProduceRequest:
-    """Return a record for each partition."""
-    parts = [
-        ProducePartition(index=index, records=encode_columns([1], None, [b"x"]))
-        for index in range(PARTITIONS)
-    ]
-    return ProduceRequest(topics=[ProduceTopic(name="t", partitions=parts)], acks=1)
-
-
-def test_who_reads_much_takes_turns() -> None:
-    """A fetch that has enough to be answered lets others in between partitions, and is whole."""
-
-    async def scenario(broker: Broker) -> None:
-        await broker.handle(CREATE)
-        await broker.handle(filled())
-        reading = asyncio.create_task(broker.handle(fetch(min_bytes=1, max_wait_ms=0)))
-        turns = 0
-        while not reading.done():
-            await asyncio.sleep(0)
-            turns += 1
-        assert turns >= PARTITIONS
-        (topic,) = reading.result().topics
-        assert all(len(part.records) for part in topic.partitions)
-
-    run(MemoryFiles(), scenario)
-
-
 ASK: list[Any] = [
     DescribeGroupsRequest(groups=NAMES),
     FindCoordinatorRequest(keys=NAMES),
@@ -294,20 +259,6 @@ def test_others_have_their_turn_beside_a_request_that_asks_much(request_: Any) -
         assert others >= PARTITIONS
         expected = NAMES if answered(asked.result())[0] == NAMES[0] else list(range(PARTITIONS))
         assert answered(asked.result()) == expected
-
-    run(MemoryFiles(), scenario)
-
-
-def test_who_may_have_to_wait_reads_in_one_go() -> None:
-    """An append amid the reading of a fetch that finds too little would wake nobody."""
-
-    async def scenario(broker: Broker) -> None:
-        await broker.handle(CREATE)
-        reading = asyncio.create_task(broker.handle(fetch(min_bytes=1, max_wait_ms=1_000_000)))
-        await asyncio.sleep(0)
-        await broker.handle(filled())
-        (topic,) = (await reading).topics
-        assert any(len(part.records) for part in topic.partitions)
 
     run(MemoryFiles(), scenario)
 

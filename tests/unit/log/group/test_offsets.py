@@ -145,3 +145,12 @@ def test_the_commit_that_stands_later_wins(order: tuple[int, int]) -> None:
     for producer_id in order:
         machine.end_transaction(producer_id, True)
     assert committed(machine, "g") == {A0: 80}
+
+
+def test_a_retention_beyond_all_time_is_for_ever() -> None:
+    """What a client may say is more than the log's field holds."""
+    machine = GroupOffsets()
+    errors, records = machine.commit("g", {A0: (1, -1, "")}, 10**12, retention_ms=2**63 - 1)
+    assert errors == {A0: ErrorCode.NONE}
+    replay(machine, records)
+    assert machine.fetch("g")[A0].expire_time_ms == 2**63 - 1
