@@ -51,7 +51,10 @@ class TransactionShell(Shell[TransactionCoordinator]):
             return
         known = self.machine.open_partitions()
         for key, partition in self._host.partitions.items():
-            for producer in partition.log.producers.describe():
+            log, producers = partition.log, partition.log.producers
+            if producers.transactions.first_unstable_offset(log.high_watermark) is None:
+                continue  # nothing is open here, however many producers it remembers
+            for producer in producers.describe():
                 is_open = producer.txn_first_offset >= 0
                 if is_open and (producer.producer_id, key) not in known:
                     self._abort_stray(partition, producer)

@@ -20,7 +20,7 @@ import msgspec
 
 from ..assignor.protocol import Subscription
 from ..errors import BrokerError, ErrorCode
-from ..machine import LogRecord, Ticket
+from ..machine import Ticket
 from ..model import TopicPartition
 from .config import GroupConfig
 from .consumer_group import AWAY, EMPTY, NO_TARGET, ConsumerGroup, ConsumerMember
@@ -478,12 +478,6 @@ class ConsumerGroups:
         fact = self.topics.facts.get(partition.topic)
         since = place.assigned.get((fact.topic_id, partition.partition)) if fact else None
         return since is not None and since <= epoch < place.epoch
-
-
-def group_tombstones(group_id: str) -> list[LogRecord]:
-    """Return the records that end an empty consumer group."""
-    kinds = (Kind.ASSIGNMENT, Kind.TOPICS, Kind.GROUP)
-    return [(encode_key(Key(kind, group_id)), None) for kind in kinds]
 
 
 def is_empty(group: ConsumerGroup) -> bool:

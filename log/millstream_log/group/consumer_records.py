@@ -32,8 +32,9 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from ..errors import CorruptRecordError
+from ..machine import LogRecord
 from ..record.varint import encode_raw
-from .records import Reader
+from .records import Reader, encode_text
 
 IdPartition = tuple[str, int]
 """Id of a topic, 32 hex digits, and a partition of it."""
@@ -131,8 +132,8 @@ Target = frozenset[IdPartition]
 
 def encode_key(key: Key) -> bytes:
     """Return the key of a record."""
-    tail = b"" if key.kind in _OF_A_GROUP else _text(key.name)
-    return _I16.pack(key.kind) + _text(key.group_id) + tail
+    tail = b"" if key.kind in _OF_A_GROUP else encode_text(key.name)
+    return _I16.pack(key.kind) + encode_text(key.group_id) + tail
 
 
 def decode_key(data: bytes) -> Key | None:
@@ -147,6 +148,12 @@ def decode_key(data: bytes) -> Key | None:
         return None
     kind = Kind(number)
     return Key(kind, reader.text(), "" if kind in _OF_A_GROUP else reader.text())
+
+
+def group_tombstones(group_id: str) -> list[LogRecord]:
+    """Return the records that end an empty consumer group."""
+    kinds = (Kind.ASSIGNMENT, Kind.TOPICS, Kind.GROUP)
+    return [(encode_key(Key(kind, group_id)), None) for kind in kinds]
 
 
 def encode_epoch(value: Epoch) -> bytes:
@@ -321,11 +328,6 @@ def _tag(value: bytes) -> bytes:
 def _array(parts: Iterable[bytes]) -> bytes:
     held: Collection[bytes] = list(parts)
     return encode_raw(len(held) + 1) + b"".join(held)
-
-
-def _text(value: str) -> bytes:
-    raw = value.encode()
-    return _I16.pack(len(raw)) + raw
 
 
 def _compact(value: str) -> bytes:

@@ -38,6 +38,7 @@ from .consumer_records import (
     encode_place,
     encode_said,
     encode_target,
+    group_tombstones,
 )
 from .consumer_topics import Topics
 from .group import CONSUMER_PROTOCOL, Group, Member, State
@@ -92,8 +93,6 @@ def downgraded(
     group: ConsumerGroup, members: Sequence[ConsumerMember], topics: Topics
 ) -> list[LogRecord]:
     """Return the records that end a consumer group and begin a classic one of these members."""
-    kinds = (Kind.ASSIGNMENT, Kind.TOPICS, Kind.GROUP)
-    ends: list[LogRecord] = [(encode_key(Key(kind, group.group_id)), None) for kind in kinds]
     spoken = [dict(m.said.classic.protocols) for m in members if m.said.classic is not None]
     protocol = next(name for name in spoken[0] if all(name in names for names in spoken))
     value = GroupMetadata(
@@ -116,7 +115,8 @@ def downgraded(
             for member, protocols in zip(members, spoken, strict=True)
         ),
     )
-    return [*ends, (encode_group_key(group.group_id), encode_group_value(value))]
+    begins = (encode_group_key(group.group_id), encode_group_value(value))
+    return [*group_tombstones(group.group_id), begins]
 
 
 def partitions_of(place: Place, topics: Topics) -> tuple[TopicPartition, ...]:

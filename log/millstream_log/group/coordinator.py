@@ -29,11 +29,11 @@ from .consumer_coordinator import (
     CONSUMER_SESSION,
     REVOCATION,
     ConsumerGroups,
-    group_tombstones,
     is_empty,
 )
 from .consumer_group import ConsumerGroup
-from .expiry import expired_consumer_offsets, expired_offsets
+from .consumer_records import group_tombstones
+from .expiry import expired_offsets
 from .group import CONSUMER_PROTOCOL, Group, State
 from .membership import LeavingMember, Membership
 from .offsets import GroupOffsets
@@ -288,9 +288,9 @@ class GroupCoordinator:
         outcomes = self._expire_members(now_ms)
         if self._check_ms is not None and self._check_ms <= now_ms:
             self._check_ms = now_ms + self._config.retention_check_interval_ms
+            consumers = sorted(self.consumers.groups.items())
             outcomes += [self._expire(group, now_ms) for _, group in sorted(self._groups.items())]
-            groups = sorted(self.consumers.groups.items())
-            outcomes += [self._expire_consumer(group, now_ms) for _, group in groups]
+            outcomes += [self._expire(group, now_ms) for _, group in consumers]
         return [out for out in outcomes if out.records or out.replies]
 
     def replay(
@@ -388,27 +388,19 @@ class GroupCoordinator:
         reply = JoinReply(member_id=request.member_id, error=append_error(code))
         return out.instead(ticket, reply)
 
-    def _expire(self, group: Group, now_ms: int) -> GroupOutcome:
+    def _expire(self, group: Group | ConsumerGroup, now_ms: int) -> GroupOutcome:
         out = GroupOutcome(group_id=group.group_id)
         retention_ms = self._config.offsets_retention_ms
         going = expired_offsets(group, self._offsets, now_ms, retention_ms)
         if going:
             out.records = self._offsets.delete(group.group_id, going)[1]
         left = len(self._offsets.fetch(group.group_id)) - len(going)
-        used = left or group.pending or self._offsets.has_transaction(group.group_id)
-        if group.state is State.EMPTY and not used:
+        if left or self._offsets.has_transaction(group.group_id):
+            return out
+        if isinstance(group, ConsumerGroup):
+            out.records += group_tombstones(group.group_id) if is_empty(group) else ()
+        elif group.state is State.EMPTY and not group.pending:
             out.records.append(_group_tombstone(group.group_id))
-        return out
-
-    def _expire_consumer(self, group: ConsumerGroup, now_ms: int) -> GroupOutcome:
-        out = GroupOutcome(group_id=group.group_id)
-        retention_ms = self._config.offsets_retention_ms
-        going = expired_consumer_offsets(group, self._offsets, now_ms, retention_ms)
-        if going:
-            out.records = self._offsets.delete(group.group_id, going)[1]
-        left = len(self._offsets.fetch(group.group_id)) - len(going)
-        if is_empty(group) and not left and not self._offsets.has_transaction(group.group_id):
-            out.records += group_tombstones(group.group_id)
         return out
 
     def _replay_group(self, group_id: str, value: bytes | None) -> None:

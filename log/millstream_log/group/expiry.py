@@ -22,7 +22,7 @@ from .records import OffsetValue
 
 
 def expired_offsets(
-    group: Group, offsets: GroupOffsets, now_ms: int, retention_ms: int
+    group: Group | ConsumerGroup, offsets: GroupOffsets, now_ms: int, retention_ms: int
 ) -> list[TopicPartition]:
     """Return the partitions whose commits are to be forgotten now."""
     if not _may_expire(group):
@@ -36,26 +36,15 @@ def expired_offsets(
     ]
 
 
-def expired_consumer_offsets(
-    group: ConsumerGroup, offsets: GroupOffsets, now_ms: int, retention_ms: int
-) -> list[TopicPartition]:
-    """Return the partitions whose commits a consumer group of KIP-848 is to forget now."""
-    return [
-        partition
-        for partition, value in offsets.fetch(group.group_id).items()
-        if _is_over(value, value.commit_time_ms, now_ms, retention_ms)
-        if not group.subscribes_to(partition.topic)
-        if not offsets.is_pending(group.group_id, partition)
-    ]
-
-
 def _is_over(value: OffsetValue, from_ms: int, now_ms: int, retention_ms: int) -> bool:
     if value.expire_time_ms != -1:
         return now_ms >= value.expire_time_ms
     return now_ms - from_ms >= retention_ms
 
 
-def _may_expire(group: Group) -> bool:
+def _may_expire(group: Group | ConsumerGroup) -> bool:
+    if isinstance(group, ConsumerGroup):
+        return True
     if group.protocol_type is None or group.state is State.EMPTY:
         return True
     return (
@@ -65,7 +54,9 @@ def _may_expire(group: Group) -> bool:
     )
 
 
-def _counts_from_ms(group: Group, value: OffsetValue) -> int:
+def _counts_from_ms(group: Group | ConsumerGroup, value: OffsetValue) -> int:
+    if isinstance(group, ConsumerGroup):
+        return value.commit_time_ms
     empty = group.state is State.EMPTY and group.protocol_type is not None
     if empty and group.state_timestamp_ms != -1:
         return group.state_timestamp_ms

@@ -91,7 +91,7 @@ class GroupMetadata(NamedTuple):
 @functools.lru_cache(_KEYS_CACHED)
 def encode_key(key: OffsetKey) -> bytes:
     """Return the record key of a committed offset."""
-    parts = (_text(key.group_id), _text(key.topic), _I32.pack(key.partition))
+    parts = (encode_text(key.group_id), encode_text(key.topic), _I32.pack(key.partition))
     return _I16.pack(_KEY_VERSION) + b"".join(parts)
 
 
@@ -141,7 +141,7 @@ def decode_value(data: bytes) -> OffsetValue:
 
 def encode_group_key(group_id: str) -> bytes:
     """Return the record key of a group's generation."""
-    return _I16.pack(_GROUP_KEY_VERSION) + _text(group_id)
+    return _I16.pack(_GROUP_KEY_VERSION) + encode_text(group_id)
 
 
 def decode_group_key(data: bytes) -> str | None:
@@ -158,7 +158,7 @@ def encode_group_value(value: GroupMetadata) -> bytes:
     """Return the record value of a group's generation."""
     parts = [
         _I16.pack(_GROUP_VALUE_VERSION),
-        _text(value.protocol_type),
+        encode_text(value.protocol_type),
         _I32.pack(value.generation),
         _optional_text(value.protocol),
         _optional_text(value.leader),
@@ -167,10 +167,10 @@ def encode_group_value(value: GroupMetadata) -> bytes:
     ]
     for member in value.members:
         parts += (
-            _text(member.member_id),
+            encode_text(member.member_id),
             _optional_text(member.group_instance_id),
-            _text(member.client_id),
-            _text(member.client_host),
+            encode_text(member.client_id),
+            encode_text(member.client_host),
             _I32.pack(member.rebalance_timeout_ms),
             _I32.pack(member.session_timeout_ms),
             _I32.pack(len(member.subscription)),
@@ -236,13 +236,14 @@ def _member(reader: Reader, version: int) -> MemberMetadata:
     )
 
 
-def _text(value: str) -> bytes:
+def encode_text(value: str) -> bytes:
+    """Return a string behind its int16 length."""
     raw = value.encode()
     return _I16.pack(len(raw)) + raw
 
 
 def _optional_text(value: str | None) -> bytes:
-    return _I16.pack(-1) if value is None else _text(value)
+    return _I16.pack(-1) if value is None else encode_text(value)
 
 
 class Reader:

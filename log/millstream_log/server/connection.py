@@ -244,7 +244,7 @@ class Connection:
 
     def _listen(self) -> None:
         """Watch the socket for what can be done with it now."""
-        loop, sock = self._listener.loop, self._fd
+        loop, fd = self._listener.loop, self._fd
         if self._is_turn_over:
             self._is_work_due = True
             loop.call_soon(self._work)
@@ -253,15 +253,15 @@ class Connection:
         if reads != self._reads:
             self._reads = reads
             if reads:
-                loop.add_reader(sock, self._readable)
+                loop.add_reader(fd, self._readable)
             else:
-                loop.remove_reader(sock)
+                loop.remove_reader(fd)
         if writes != self._writes:
             self._writes = writes
             if writes:
-                loop.add_writer(sock, self._work)
+                loop.add_writer(fd, self._work)
             else:
-                loop.remove_writer(sock)
+                loop.remove_writer(fd)
 
     def close(self, reason: str) -> None:
         """Close the connection; a reason is logged. Twice is once."""

@@ -19,7 +19,6 @@ from collections import deque
 PARTS_MAX = 512
 """Buffers given to one system call; the systems' own bound is 1024."""
 
-
 _JOINED_BYTES = 4096
 """Parts of so many bytes on average become one buffer: handing one over costs as much as a copy."""
 

@@ -34,6 +34,7 @@ from ...wire.messages.consumer_group_heartbeat import (
 )
 from ..host import Host
 from .bounds import check_names
+from .by_topic import numbers_by_topic
 from .group_ids import check_group_id
 from .operations import GROUP_OPERATIONS
 
@@ -95,7 +96,7 @@ def _assignment(partitions: Iterable[IdPartition]) -> HeartbeatAssignment:
     return HeartbeatAssignment(
         topic_partitions=[
             OwnedPartitions(topic_id=topic_id, partitions=numbers)
-            for topic_id, numbers in _by_topic(partitions).items()
+            for topic_id, numbers in numbers_by_topic(sorted(partitions)).items()
         ]
     )
 
@@ -162,14 +163,7 @@ def _named(host: Host, partitions: Iterable[IdPartition]) -> MemberAssignment:
     return MemberAssignment(
         topic_partitions=[
             AssignedPartitions(topic_id=topic_id, topic_name=names[topic_id], partitions=numbers)
-            for topic_id, numbers in _by_topic(partitions).items()
+            for topic_id, numbers in numbers_by_topic(sorted(partitions)).items()
             if topic_id in names
         ]
     )
-
-
-def _by_topic(partitions: Iterable[IdPartition]) -> dict[str, list[int]]:
-    found: dict[str, list[int]] = {}
-    for topic_id, number in sorted(partitions):
-        found.setdefault(topic_id, []).append(number)
-    return found

@@ -6,8 +6,6 @@ Clients older than the error PRODUCER_FENCED are told INVALID_PRODUCER_EPOCH in 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from ...errors import ErrorCode, LogError
 from ...group.offsets import partition_for
 from ...group.replies import CommitReply
@@ -40,6 +38,7 @@ from ...wire.messages.list_transactions import (
 from ...wire.messages.txn_offset_commit import TxnOffsetCommitRequest, TxnOffsetCommitResponse
 from ..host import Host
 from .bounds import check_names
+from .by_topic import numbers_by_topic
 from .committed import asked_commits, commit_answers
 from .group_ids import check_group_id
 
@@ -259,7 +258,7 @@ def _described(found: DescribedTransaction) -> DescribedTransactionState:
         producer_epoch=found.producer_epoch,
         topics=[
             DescribedTransactionTopic(topic=topic, partitions=indexes)
-            for topic, indexes in _by_topic(found.partitions).items()
+            for topic, indexes in numbers_by_topic(found.partitions).items()
         ],
     )
 
@@ -291,13 +290,6 @@ async def list_transactions(
 def _offsets_partition(host: Host, group_id: str) -> TopicPartition:
     count = host.internal_topic(OFFSETS_TOPIC).partitions
     return TopicPartition(OFFSETS_TOPIC, partition_for(group_id, count))
-
-
-def _by_topic(partitions: Iterable[TopicPartition]) -> dict[str, list[int]]:
-    found: dict[str, list[int]] = {}
-    for topic, index in partitions:
-        found.setdefault(topic, []).append(index)
-    return found
 
 
 def _told(code: ErrorCode, knows_fenced: bool) -> ErrorCode:
