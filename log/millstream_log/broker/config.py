@@ -148,7 +148,7 @@ class BrokerConfig:
     def describe(self, names: Collection[str] | None = None) -> list[ConfigEntry]:
         """Return broker configs (None: all) and where their values come from, by name."""
         return [
-            _entry(definition, self._text(name), self._source((name,)), self._synonyms(name))
+            _entry(definition, self._text(name), self._source(name), self._synonyms(name))
             for name, definition in sorted(BROKER_CONFIGS.items())
             if names is None or name in names
         ]
@@ -179,7 +179,8 @@ class BrokerConfig:
             source = ConfigSource.TOPIC
             synonyms.insert(0, ConfigSynonym(name=definition.name, value=text, source=source))
         else:
-            source = self._source(_chain(definition.synonym))
+            # A value that a coarser config alone gives has no synonyms, and Kafka calls it default.
+            source = synonyms[0].source if synonyms else ConfigSource.DEFAULT
         value = definition.format(self.topic_value(definition.name, configs))
         return _entry(definition, value, source, synonyms)
 
@@ -218,10 +219,10 @@ class BrokerConfig:
                 return layer[name]
         return _default_text(name)
 
-    def _source(self, names: Collection[str]) -> ConfigSource:
-        """Return the first source that sets one of these broker configs."""
+    def _source(self, name: str) -> ConfigSource:
+        """Return the first source that sets a broker config."""
         for source, layer in self._layers.items():
-            if any(name in layer for name in names):
+            if name in layer:
                 return source
         return ConfigSource.DEFAULT
 
@@ -243,7 +244,11 @@ class BrokerConfig:
 
 def _chain(name: str) -> list[str]:
     """Return a broker config and those that stand in for it."""
-    return [name, *(other for other, _ in _COARSER.get(name, ()))]
+    for finest, others in _COARSER.items():
+        names = [finest, *(other for other, _ in others)]
+        if name in names:
+            return names[names.index(name) :]
+    return [name]
 
 
 def _default_text(name: str) -> str | None:

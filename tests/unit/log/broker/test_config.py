@@ -154,6 +154,26 @@ def test_what_is_set_on_one_broker_goes_before_what_is_set_on_all() -> None:
     assert config.log_config({}).retention_ms == 3
 
 
+def test_a_coarser_config_is_named_where_the_one_in_ms_is_set() -> None:
+    """As in Kafka: a synonym behind log.retention.ms, and no source of its own without it."""
+    given = {"log.retention.minutes": "7", "log.retention.hours": "100"}
+    behind = [
+        ("log.retention.minutes", "7", ConfigSource.STATIC_BROKER),
+        ("log.retention.hours", "100", ConfigSource.STATIC_BROKER),
+        ("log.retention.hours", "168", ConfigSource.DEFAULT),
+    ]
+    config = BrokerConfig(given)
+    (topic,) = config.describe_topic({}, {"retention.ms"})
+    assert (topic.value, topic.source, topic.synonyms) == ("420000", ConfigSource.DEFAULT, [])
+    (minutes,) = config.describe({"log.retention.minutes"})
+    assert [(s.name, s.value, s.source) for s in minutes.synonyms] == behind
+    config.adopt(image({"log.retention.ms": "5"}, {}))
+    (topic,) = config.describe_topic({}, {"retention.ms"})
+    first = ("log.retention.ms", "5", ConfigSource.DYNAMIC_BROKER)
+    assert topic.source is ConfigSource.DYNAMIC_BROKER
+    assert [(s.name, s.value, s.source) for s in topic.synonyms] == [first, *behind]
+
+
 @pytest.mark.parametrize("name", ["num.partitions", "num.io.threads", "retention.ms", "no.such"])
 def test_what_holds_from_start_to_end_is_not_set_in_between(name: str) -> None:
     """Only configs that have an effect at once may be set while the broker runs."""
