@@ -12,7 +12,7 @@ import ipaddress
 from typing import NamedTuple
 
 from ..errors import InvalidConfigError
-from .properties import address_of, read_properties
+from .properties import address_of, address_text, read_properties
 
 DATA_DEFAULT = "./data"
 LISTEN_DEFAULT = "127.0.0.1:9092"
@@ -81,6 +81,9 @@ def options_of(args: argparse.Namespace) -> Options:
     own = {name: configs.pop(name, "") for name in _OWN}
     host, port = address_of(args.listen or own["listeners"] or LISTEN_DEFAULT, "listen")
     advertise = args.advertise or own["advertised.listeners"]
+    advertised = address_of(advertise, "advertise") if advertise else None
+    if advertised:  # listeners too are shown, but their port is known only when they are bound
+        configs["advertised.listeners"] = f"PLAINTEXT://{address_text(*advertised)}"
     if not (args.insecure or _is_loopback(host)):
         raise InvalidConfigError(
             f"listen {host}:{port}: this is no loopback address, and whoever reaches it may read"
@@ -93,7 +96,7 @@ def options_of(args: argparse.Namespace) -> Options:
         data=data,
         host=host,
         port=port,
-        advertised=address_of(advertise, "advertise") if advertise else None,
+        advertised=advertised,
         flush=args.flush,
         flush_interval_ms=args.flush_interval_ms,
         configs=configs,

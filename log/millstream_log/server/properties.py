@@ -46,3 +46,8 @@ def address_of(text: str, what: str) -> tuple[str, int]:
     if not colon or not port.isdigit() or int(port) > _PORT_MAX:
         raise InvalidConfigError(f"{what} {text!r}: must be HOST:PORT, the port 0 to {_PORT_MAX}")
     return host.strip("[]") or "0.0.0.0", int(port)
+
+
+def address_text(host: str, port: int) -> str:
+    """Return `host:port`, or `[v6]:port`."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

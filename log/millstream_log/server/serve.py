@@ -22,6 +22,7 @@ from ..broker.broker import Broker
 from ..record.checksum import crc32c
 from .listener import Listener
 from .options import Options, options_of
+from .properties import address_text
 
 _SWITCH_SECONDS = 0.0005
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
@@ -62,7 +63,7 @@ async def _serve(options: Options) -> None:
             broker, options.host, options.port, advertised=options.advertised
         )
         host, port = listener.address
-        broker.host.config.note("listeners", f"PLAINTEXT://{host}:{port}")
+        broker.host.config.note("listeners", f"PLAINTEXT://{address_text(host, port)}")
         try:
             gc.freeze()  # what is there now stays: no collection need look at it again
             sys.stdout.write(_ready_line(listener, options) + "\n")
@@ -83,7 +84,7 @@ def _ready_line(listener: Listener, options: Options) -> str:
             "ready": True,
             "host": host,
             "port": port,
-            "bootstrap": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+            "bootstrap": address_text(host, port),
             "data": os.path.realpath(options.data),
             "node_id": image.node_id,
             "cluster_id": image.cluster_id,

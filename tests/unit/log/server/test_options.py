@@ -31,7 +31,8 @@ def test_words_come_before_single_configs_before_the_file(tmp_path: Path) -> Non
         "log.dirs=/from/file\nnum.partitions=7\nlog.retention.ms = 5\n"
     )
     found = options("--config", str(file), "-o", "num.partitions=1", "-o", "num.partitions=8")
-    assert found.configs == {"num.partitions": "8", "log.retention.ms": "5"}
+    assert found.configs["num.partitions"] == "8"
+    assert found.configs["log.retention.ms"] == "5"
     assert (found.data, found.host, found.port) == ("/from/file", "127.0.0.1", 1)
     assert found.advertised == ("there", 3)
 
@@ -39,6 +40,25 @@ def test_words_come_before_single_configs_before_the_file(tmp_path: Path) -> Non
     found = options("--config", str(file), *words)
     assert (found.data, found.host, found.port) == ("d", "::1", 4)
     assert found.advertised == ("other", 5)
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ([], {}),
+        (["--advertise", "there:3"], {"advertised.listeners": "PLAINTEXT://there:3"}),
+        (["--advertise", "[::1]:3"], {"advertised.listeners": "PLAINTEXT://[::1]:3"}),
+        (
+            ["-o", "advertised.listeners=PLAINTEXT://there:3,SSL://there:4"],
+            {"advertised.listeners": "PLAINTEXT://there:3"},
+        ),
+    ],
+)
+def test_an_advertised_address_is_among_the_configs(
+    words: list[str], shown: dict[str, str]
+) -> None:
+    """Whoever describes the broker's configs is told the address that it was given."""
+    assert options(*words).configs == shown
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0:0", "192.0.2.1:9092", "[::]:1", "example.org:1"])
