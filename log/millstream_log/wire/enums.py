@@ -16,6 +16,7 @@ class OffsetSpec(enum.IntEnum):
     MAX_TIMESTAMP = -3
     EARLIEST_LOCAL = -4
     LATEST_TIERED = -5
+    EARLIEST_PENDING_UPLOAD = -6
 
 
 class ResourceType(enum.IntEnum):

@@ -45,6 +45,7 @@ _SPEC_FROM: dict[int, int] = {
     OffsetSpec.MAX_TIMESTAMP: 7,
     OffsetSpec.EARLIEST_LOCAL: 8,
     OffsetSpec.LATEST_TIERED: 9,
+    OffsetSpec.EARLIEST_PENDING_UPLOAD: 11,
 }
 """The version from which on a spec may be asked for."""
 
@@ -122,7 +123,7 @@ def _find(partition: Partition, timestamp: int, version: int, committed_only: bo
         start = log.log_start_offset
         epoch = log.epochs.at(start) if start < log.log_end_offset else partition.leader_epoch
         return _Found(start, leader_epoch=epoch)
-    if timestamp == OffsetSpec.LATEST_TIERED:
+    if timestamp in (OffsetSpec.LATEST_TIERED, OffsetSpec.EARLIEST_PENDING_UPLOAD):
         return _Found()  # nothing is tiered
     if timestamp == OffsetSpec.MAX_TIMESTAMP:
         found = log.offset_of_max_timestamp()

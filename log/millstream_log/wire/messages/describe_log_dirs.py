@@ -1,6 +1,7 @@
 """DescribeLogDirs (key 35): how much of which partition lies in which directory.
 
-Versions: 2 flexible; 3 an error of the whole answer; 4 the size of the volume.
+Versions: 2 flexible; 3 an error of the whole answer; 4 the size of the volume;
+5 whether the directory is cordoned.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class LogDirResult(msgspec.Struct, kw_only=True, gc=False):
     topics: list[LogDirTopic]
     total_bytes: Annotated[Int64, "4+"] = -1  # of the volume; -1 for unknown
     usable_bytes: Annotated[Int64, "4+"] = -1  # of the volume; -1 for unknown
+    is_cordoned: Annotated[Bool, "5+"] = False  # new partitions go to others
 
 
 class DescribeLogDirsResponse(msgspec.Struct, kw_only=True, gc=False):
@@ -58,6 +60,6 @@ class DescribableLogDirTopic(msgspec.Struct, kw_only=True, gc=False):
 class DescribeLogDirsRequest(Request[DescribeLogDirsResponse], kw_only=True, gc=False):
     """API key 35: None asks for every topic."""
 
-    api: ClassVar[Api] = api(35, "DescribeLogDirs", "0-4", 2, DescribeLogDirsResponse)
+    api: ClassVar[Api] = api(35, "DescribeLogDirs", "0-5", 2, DescribeLogDirsResponse)
 
     topics: Annotated[list[DescribableLogDirTopic] | None, "null"] = None

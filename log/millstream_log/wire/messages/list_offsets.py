@@ -2,7 +2,8 @@
 
 Versions: 0 asks for many offsets and is told segments' first ones; 1 one offset with its time;
 2 isolation level; 4 leader epochs; 5 offset not available yet; 6 flexible; 7 the newest time;
-8 the first offset held locally; 9 the last one held remotely; 10 a time limit for those.
+8 the first offset held locally; 9 the last one held remotely; 10 a time limit for those;
+11 the first one not yet held remotely.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class ListOffsetsTopic(msgspec.Struct, kw_only=True, gc=False):
 class ListOffsetsRequest(Request[ListOffsetsResponse], kw_only=True, gc=False):
     """API key 2: find offsets by time, or at the ends."""
 
-    api: ClassVar[Api] = api(2, "ListOffsets", "0-10", 6, ListOffsetsResponse)
+    api: ClassVar[Api] = api(2, "ListOffsets", "0-11", 6, ListOffsetsResponse)
 
     replica_id: Int32 = -1
     isolation_level: Annotated[Int8, "2+"] = 0  # 0 read_uncommitted, 1 read_committed

@@ -373,7 +373,7 @@ def produced(policy: str = "delete") -> MemoryFiles:
     return files
 
 
-def offset(index: int, timestamp: int, version: int = 10, **rest: Any) -> ListOffsetsRequest:
+def offset(index: int, timestamp: int, version: int = 11, **rest: Any) -> ListOffsetsRequest:
     """Return a question about one partition of topic t."""
     part = ListOffsetsPartition(index=index, timestamp=timestamp, **rest)
     return ListOffsetsRequest(
@@ -389,10 +389,12 @@ def offset(index: int, timestamp: int, version: int = 10, **rest: Any) -> ListOf
         (offset(0, -3), (NONE, 1, 30, 0)),
         (offset(0, -4), (NONE, 0, -1, 0)),
         (offset(0, -5), (NONE, -1, -1, -1)),
-        (offset(0, -6), (ErrorCode.UNSUPPORTED_VERSION, -1, -1, -1)),
+        (offset(0, -6), (NONE, -1, -1, -1)),
+        (offset(0, -7), (ErrorCode.UNSUPPORTED_VERSION, -1, -1, -1)),
         (offset(0, -3, 6), (ErrorCode.UNSUPPORTED_VERSION, -1, -1, -1)),
         (offset(0, -4, 7), (ErrorCode.UNSUPPORTED_VERSION, -1, -1, -1)),
         (offset(0, -5, 8), (ErrorCode.UNSUPPORTED_VERSION, -1, -1, -1)),
+        (offset(0, -6, 10), (ErrorCode.UNSUPPORTED_VERSION, -1, -1, -1)),
         (offset(0, 11), (NONE, 1, 30, 0)),
         (offset(0, 31), (NONE, -1, -1, -1)),
         (offset(1, -1), (NONE, 0, -1, 0)),
