@@ -41,6 +41,7 @@ from ..wire.messages.incremental_alter_configs import IncrementalAlterConfigsReq
 from ..wire.messages.init_producer_id import InitProducerIdRequest
 from ..wire.messages.join_group import JoinGroupRequest
 from ..wire.messages.leave_group import LeaveGroupRequest
+from ..wire.messages.list_config_resources import ListConfigResourcesRequest
 from ..wire.messages.list_groups import ListGroupsRequest
 from ..wire.messages.list_offsets import ListOffsetsRequest
 from ..wire.messages.list_partition_reassignments import ListPartitionReassignmentsRequest
@@ -88,6 +89,7 @@ HANDLERS: dict[type, Handler] = {
     CreatePartitionsRequest: topics_handlers.create_partitions,
     DescribeLogDirsRequest: log_dirs_handlers.describe_log_dirs,
     DescribeConfigsRequest: configs_handlers.describe_configs,
+    ListConfigResourcesRequest: configs_handlers.list_config_resources,
     IncrementalAlterConfigsRequest: configs_handlers.incremental_alter_configs,
     FindCoordinatorRequest: groups_handlers.find_coordinator,
     JoinGroupRequest: membership_handlers.join_group,

@@ -43,6 +43,7 @@ from .messages.incremental_alter_configs import IncrementalAlterConfigsRequest
 from .messages.init_producer_id import InitProducerIdRequest
 from .messages.join_group import JoinGroupRequest
 from .messages.leave_group import LeaveGroupRequest
+from .messages.list_config_resources import ListConfigResourcesRequest
 from .messages.list_groups import ListGroupsRequest
 from .messages.list_offsets import ListOffsetsRequest
 from .messages.list_partition_reassignments import ListPartitionReassignmentsRequest
@@ -111,6 +112,7 @@ _CLASSES: tuple[type[Request[Any]], ...] = (
     ListTransactionsRequest,
     ConsumerGroupHeartbeatRequest,
     ConsumerGroupDescribeRequest,
+    ListConfigResourcesRequest,
     DescribeTopicPartitionsRequest,
 )
 

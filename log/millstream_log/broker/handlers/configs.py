@@ -1,4 +1,4 @@
-"""DescribeConfigs, IncrementalAlterConfigs and AlterConfigs (keys 32, 44, 33).
+"""Describing, listing and altering configs (keys 32, 74, 44 and 33).
 
     owner     name in the request
     topic     its name
@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
-from ...errors import InvalidConfigError, InvalidRequestError, LogError
+from ...errors import ErrorCode, InvalidConfigError, InvalidRequestError, LogError
 from ...metadata.image import ALL_BROKERS
 from ...metadata.names import check_name
 from ...wire.enums import AlterOp, ConfigType, ResourceType
@@ -35,6 +35,11 @@ from ...wire.messages.incremental_alter_configs import (
     AlterConfigsResult,
     IncrementalAlterConfigsRequest,
     IncrementalAlterConfigsResponse,
+)
+from ...wire.messages.list_config_resources import (
+    ListConfigResourcesRequest,
+    ListConfigResourcesResponse,
+    ListedResource,
 )
 from ..config import BROKER_CONFIGS
 from ..config_def import ConfigDef, Value, find
@@ -101,6 +106,28 @@ def _broker(
     except ValueError:
         raise InvalidRequestError(f"broker id {name!r} is no whole number") from None
     raise InvalidRequestError(f"there is no broker {name}, this is {node}")
+
+
+async def list_config_resources(
+    host: Host, request: ListConfigResourcesRequest
+) -> ListConfigResourcesResponse:
+    """Say which brokers and topics there are; of the other types there is nothing here."""
+    if request.version == 0:
+        return ListConfigResourcesResponse()  # it knows client metrics alone
+    wanted = set(request.resource_types or ResourceType)
+    if not wanted <= set(ResourceType):
+        return ListConfigResourcesResponse(error_code=ErrorCode.UNSUPPORTED_VERSION)
+    if host.read_only:
+        host.refresh_topics()
+    here = {ResourceType.BROKER: [str(host.image.node_id)], ResourceType.TOPIC: host.image.topics}
+    return ListConfigResourcesResponse(
+        config_resources=[
+            ListedResource(resource_name=name, resource_type=kind)
+            for kind, names in here.items()
+            if kind in wanted
+            for name in names
+        ]
+    )
 
 
 # -- altering

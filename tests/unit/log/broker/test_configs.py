@@ -23,6 +23,7 @@ from millstream_log.wire.messages.incremental_alter_configs import (
     AlterConfigsResource,
     IncrementalAlterConfigsRequest,
 )
+from millstream_log.wire.messages.list_config_resources import ListConfigResourcesRequest
 
 TOPIC, BROKER = ResourceType.TOPIC, ResourceType.BROKER
 INVALID, BAD_CONFIG = ErrorCode.INVALID_REQUEST, ErrorCode.INVALID_CONFIG
@@ -114,6 +115,27 @@ def test_synonyms_and_words_come_when_they_are_asked_for() -> None:
     assert [(s.name, s.value, s.source) for s in entry.synonyms] == [
         ("log.cleanup.policy", "delete", ConfigSource.DEFAULT)
     ]
+
+
+@pytest.mark.parametrize(
+    ("version", "types", "code", "listed"),
+    [
+        (1, [], ErrorCode.NONE, [(BROKER, "0"), T]),
+        (1, [TOPIC, BROKER, TOPIC], ErrorCode.NONE, [(BROKER, "0"), T]),
+        (1, [TOPIC], ErrorCode.NONE, [T]),
+        (1, [8, 16, 32], ErrorCode.NONE, []),
+        (1, [TOPIC, 3], ErrorCode.UNSUPPORTED_VERSION, []),
+        (0, [], ErrorCode.NONE, []),
+    ],
+)
+def test_brokers_and_topics_are_listed_as_having_configs(
+    version: int, types: list[int], code: ErrorCode, listed: list[Owner]
+) -> None:
+    """Each is listed once; of loggers, client metrics and groups there are none to list."""
+    request = ListConfigResourcesRequest(version=version, resource_types=types)
+    (answer,) = ask(request, files=with_topics("t"))
+    assert answer.error_code == code
+    assert [(one.resource_type, one.resource_name) for one in answer.config_resources] == listed
 
 
 @pytest.mark.parametrize(
