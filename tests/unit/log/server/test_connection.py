@@ -107,25 +107,47 @@ def test_connections_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     run(main)
 
 
+def test_what_came_before_a_broken_frame_is_answered(caplog: pytest.LogCaptureFixture) -> None:
+    """Requests that are read together with a broken one begin, in their order."""
+    taken = []
+
+    async def handle(request: Any) -> Any:
+        taken.append(request.timeout_ms)
+        return ProduceResponse(topics=[])
+
+    async def main() -> None:
+        async with served(handle) as running:
+            client = running.client()
+            produces = [frame(ProduceRequest(timeout_ms=n, topics=[]), n) for n in range(20)]
+            client.send(*produces, b"\0\0\0\1\0")
+            assert await client.correlations(20) == list(range(20))
+            assert await client.receive() is None
+
+    run(main)
+    assert taken == list(range(20))
+    assert "a frame of 1 bytes is broken" in caplog.text
+
+
 # -- acks=0
 
 
 @pytest.mark.parametrize("code", [ErrorCode.NONE, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION])
 def test_acks_0_has_no_answer(code: ErrorCode, caplog: pytest.LogCaptureFixture) -> None:
-    """A Produce with acks=0 is never answered; an error in it closes the connection."""
+    """A Produce with acks=0 is never answered; an error in it ends the connection there."""
+    begun, behind = [], ProduceRequest(topics=[])
 
     async def handle(request: Any) -> Any:
-        if not isinstance(request, ProduceRequest):
-            return ApiVersionsResponse(api_keys=[])
+        begun.append(request.acks)
         part = ProducePartitionResponse(index=5, error_code=code)
         return ProduceResponse(topics=[ProduceTopicResponse(name="t", partitions=[part])])
 
     async def main() -> None:
         async with served(handle) as running:
             client = running.client()
-            client.send(frame(ProduceRequest(acks=0, topics=[]), 1), frame(VERSIONS, 2))
+            client.send(frame(ProduceRequest(acks=0, topics=[]), 1), frame(behind, 2))
             if code:
                 assert await client.receive() is None
+                assert begun == [0]
             else:
                 assert await client.correlations(1) == [2]
 
