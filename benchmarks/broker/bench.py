@@ -29,6 +29,7 @@ class Sizes(NamedTuple):
     load_gigabytes: float  # through a broker before its loaded RSS is read
     lone_records: int
     kill_gigabytes: float
+    memory_gigabytes: float  # touched before anything is measured: about what a run writes
     connections: int = 1000
     partitions: int = 2000
 
@@ -37,9 +38,9 @@ class Sizes(NamedTuple):
         return self.small_records if load.size < 1000 else self.large_records
 
 
-QUICK = Sizes(3, 1, 1, 600_000, 120_000, 1, 2000, 1)
-FULL = Sizes(5, 3, 3, 3_000_000, 600_000, 5, 10_000, 1)
-SMOKE = Sizes(1, 1, 1, 4000, 4000, 0.01, 50, 0.01, connections=100, partitions=100)
+QUICK = Sizes(3, 1, 1, 600_000, 120_000, 1, 2000, 1, 10)
+FULL = Sizes(5, 3, 3, 3_000_000, 600_000, 5, 10_000, 1, 16)
+SMOKE = Sizes(1, 1, 1, 4000, 4000, 0.01, 50, 0.01, 0, connections=100, partitions=100)
 
 
 class Bench(NamedTuple):
