@@ -1,7 +1,8 @@
 """OffsetCommit, OffsetFetch, OffsetDelete (keys 8, 9, 47): how far a group has come.
 
 Invariants: an unknown committed offset is -1 with no error; a commit for a partition that does
-not exist is refused, the others of the same request are taken.
+not exist is refused, the others of the same request are taken; from version 10 on topics go by
+their ids, and the machine below hears of names alone.
 """
 
 from __future__ import annotations
@@ -29,16 +30,19 @@ from ...wire.messages.offset_fetch import (
     OffsetFetchPartition,
     OffsetFetchRequest,
     OffsetFetchRequestGroup,
+    OffsetFetchRequestTopic,
     OffsetFetchResponse,
     OffsetFetchTopic,
 )
 from ...wire.messages.txn_offset_commit import TxnOffsetCommitTopic
+from ...wire.schema import VERSION_MAX
 from ..host import Host
 from ..turns import Turns
 from .bounds import check_names
 from .group_ids import check_group_id
 
 _UNKNOWN_GROUP_NAMED_FROM = 9
+_IDS_FROM = 10
 
 CommitTopics = Sequence[OffsetCommitTopic] | Sequence[TxnOffsetCommitTopic]
 """What is committed, outside of a transaction or in one."""
@@ -46,7 +50,12 @@ CommitTopics = Sequence[OffsetCommitTopic] | Sequence[TxnOffsetCommitTopic]
 
 async def offset_commit(host: Host, request: OffsetCommitRequest) -> OffsetCommitResponse:
     """Append the offsets of a group to `__consumer_offsets`."""
+    names = host.topic_names()
+    for topic in request.topics:
+        topic.name = topic.name or names.get(topic.topic_id, "")
     asked, errors = asked_commits(host, request.topics)
+    if request.version >= _IDS_FROM:
+        errors |= {key: ErrorCode.UNKNOWN_TOPIC_ID for key in errors if not key.topic}
     message = None
     try:
         check_group_id(request.group_id)
@@ -55,9 +64,10 @@ async def offset_commit(host: Host, request: OffsetCommitRequest) -> OffsetCommi
     except LogError as error:
         errors |= dict.fromkeys(asked, error.code)
         message = str(error)
-    return OffsetCommitResponse(
-        error_message=message, topics=commit_answers(request.topics, errors)
-    )
+    answers = commit_answers(request.topics, errors)
+    for topic, answer in zip(request.topics, answers, strict=True):
+        answer.topic_id = topic.topic_id
+    return OffsetCommitResponse(error_message=message, topics=answers)
 
 
 def asked_commits(
@@ -128,10 +138,10 @@ async def offset_fetch(host: Host, request: OffsetFetchRequest) -> OffsetFetchRe
     host.groups.refresh()
     stable = request.require_stable
     if request.groups:
+        by_id = request.version != VERSION_MAX and request.version >= _IDS_FROM
+        fetch = _fetch_group_by_ids if by_id else _fetch_group
         return OffsetFetchResponse(
-            groups=await Turns(host).each(
-                request.groups, lambda asked: _fetch_group(host, asked, stable)
-            )
+            groups=await Turns(host).each(request.groups, lambda asked: fetch(host, asked, stable))
         )
     asked = OffsetFetchRequestGroup(group_id=request.group_id, topics=request.topics)
     group = _fetch_group(host, asked, stable)
@@ -170,6 +180,36 @@ def _fetch_group(host: Host, asked: OffsetFetchRequestGroup, stable: bool) -> Of
         group_id=asked.group_id,
         topics=[OffsetFetchTopic(name=name, partitions=parts) for name, parts in topics.items()],
     )
+
+
+def _fetch_group_by_ids(
+    host: Host, asked: OffsetFetchRequestGroup, stable: bool
+) -> OffsetFetchGroup:
+    """Do so for a client that knows topics by their ids: what has none it is not told of."""
+    names, unknown = host.topic_names(), []
+    for topic in asked.topics or ():
+        topic.name = names.get(topic.topic_id, "")
+        if not topic.name:
+            unknown.append(topic)
+    if asked.topics is not None:
+        asked.topics = [topic for topic in asked.topics if topic.name]
+    group = _fetch_group(host, asked, stable)
+    topics = []
+    for found in group.topics:
+        image = host.image.topics.get(found.name)
+        if image is not None:
+            found.topic_id = image.topic_id
+            topics.append(found)
+    if not group.error_code:
+        topics += map(_unknown, unknown)
+    group.topics = topics
+    return group
+
+
+def _unknown(topic: OffsetFetchRequestTopic) -> OffsetFetchTopic:
+    code = ErrorCode.UNKNOWN_TOPIC_ID
+    parts = [OffsetFetchPartition(index=at, error_code=code) for at in topic.partition_indexes]
+    return OffsetFetchTopic(topic_id=topic.topic_id, partitions=parts)
 
 
 def _fetched(index: int, found: FetchedOffset) -> OffsetFetchPartition:

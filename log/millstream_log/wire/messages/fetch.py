@@ -3,7 +3,7 @@
 Versions: 4 isolation level; 5 log start offset; 6 storage errors; 7 sessions, which fetch
 partitions by what changed; 9 the leader epoch that the reader knows; 10 zstd; 11 racks;
 12 flexible, diverging epochs and the current leader; 13 topics by id; 15 the follower's own
-state; 16 where the current leader can be reached; 17 a follower's directory.
+state; 16 where the current leader can be reached; 17 a follower's directory; 18 its high watermark.
 """
 
 from __future__ import annotations
@@ -84,6 +84,7 @@ class FetchPartition(msgspec.Struct, kw_only=True, gc=False):
     log_start_offset: Annotated[Int64, "5+"] = -1  # the follower's; -1 from a consumer
     max_bytes: Int32 = 1 << 20
     replica_directory_id: Annotated[Uuid, "17+ tag 0"] = ""
+    high_watermark: Annotated[Int64, "18+ tag 1"] = 2**63 - 1  # the follower's; so large for none
 
 
 class FetchTopic(msgspec.Struct, kw_only=True, gc=False):
@@ -112,7 +113,7 @@ class ReplicaState(msgspec.Struct, kw_only=True, frozen=True, gc=False):
 class FetchRequest(Request[FetchResponse], kw_only=True, gc=False):
     """API key 1: read until `min_bytes` are there or `max_wait_ms` is over."""
 
-    api: ClassVar[Api] = api(1, "Fetch", "4-17", 12, FetchResponse)
+    api: ClassVar[Api] = api(1, "Fetch", "4-18", 12, FetchResponse)
 
     cluster_id: Annotated[String | None, "12+ null tag 0"] = None
     replica_id: Annotated[Int32, "0-14"] = -1

@@ -1,7 +1,7 @@
 """OffsetCommit (key 8): note how far a group has read, partition by partition.
 
 Versions: 1 generation and member; 2-4 a retention time; 3 throttle time; 6 leader epoch;
-7 static members; 8 flexible; 9 the consumer protocol's member epoch.
+7 static members; 8 flexible; 9 the consumer protocol's member epoch; 10 topics by id.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import msgspec
 
 from ...errors import ErrorCode
 from ..request import Request
-from ..schema import Api, Error, Int32, Int64, String, api
+from ..schema import Api, Error, Int32, Int64, String, Uuid, api
 
 
 class OffsetCommitPartitionResponse(msgspec.Struct, kw_only=True, gc=False):
@@ -25,7 +25,8 @@ class OffsetCommitPartitionResponse(msgspec.Struct, kw_only=True, gc=False):
 class OffsetCommitTopicResponse(msgspec.Struct, kw_only=True, gc=False):
     """One topic of an OffsetCommitResponse."""
 
-    name: String
+    name: Annotated[String, "0-9"] = ""
+    topic_id: Annotated[Uuid, "10+"] = ""
     partitions: list[OffsetCommitPartitionResponse]
 
 
@@ -50,14 +51,15 @@ class OffsetCommitPartition(msgspec.Struct, kw_only=True, gc=False):
 class OffsetCommitTopic(msgspec.Struct, kw_only=True, gc=False):
     """One topic of an OffsetCommitRequest."""
 
-    name: String
+    name: Annotated[String, "0-9"] = ""
+    topic_id: Annotated[Uuid, "10+"] = ""
     partitions: list[OffsetCommitPartition]
 
 
 class OffsetCommitRequest(Request[OffsetCommitResponse], kw_only=True, gc=False):
     """API key 8: note how far a group has read."""
 
-    api: ClassVar[Api] = api(8, "OffsetCommit", "1-9", 8, OffsetCommitResponse)
+    api: ClassVar[Api] = api(8, "OffsetCommit", "1-10", 8, OffsetCommitResponse)
 
     group_id: String
     generation_id: Annotated[Int32, "1+"] = -1  # or the member's epoch; -1 for no member

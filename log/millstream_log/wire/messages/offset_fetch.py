@@ -1,7 +1,8 @@
 """OffsetFetch (key 9): what groups have committed.
 
 Versions: 2 null asks for all topics, and an error of the whole group; 3 throttle time; 5 leader
-epoch; 6 flexible; 7 wait for open transactions; 8 many groups at once; 9 member and epoch.
+epoch; 6 flexible; 7 wait for open transactions; 8 many groups at once; 9 member and epoch;
+10 topics by id.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import msgspec
 
 from ...errors import ErrorCode
 from ..request import Request
-from ..schema import Api, Bool, Error, Int32, Int64, String, api
+from ..schema import Api, Bool, Error, Int32, Int64, String, Uuid, api
 
 
 class OffsetFetchPartition(msgspec.Struct, kw_only=True, gc=False):
@@ -28,7 +29,8 @@ class OffsetFetchPartition(msgspec.Struct, kw_only=True, gc=False):
 class OffsetFetchTopic(msgspec.Struct, kw_only=True, gc=False):
     """One topic of an OffsetFetchResponse."""
 
-    name: String
+    name: Annotated[String, "0-9"] = ""
+    topic_id: Annotated[Uuid, "10+"] = ""
     partitions: list[OffsetFetchPartition]
 
 
@@ -54,7 +56,8 @@ class OffsetFetchResponse(msgspec.Struct, kw_only=True, gc=False):
 class OffsetFetchRequestTopic(msgspec.Struct, kw_only=True, gc=False):
     """The partitions asked for of one topic."""
 
-    name: String
+    name: Annotated[String, "0-9"] = ""
+    topic_id: Annotated[Uuid, "10+"] = ""
     partition_indexes: list[Int32]
 
 
@@ -70,7 +73,7 @@ class OffsetFetchRequestGroup(msgspec.Struct, kw_only=True, gc=False):
 class OffsetFetchRequest(Request[OffsetFetchResponse], kw_only=True, gc=False):
     """API key 9: None asks for all that the group has committed."""
 
-    api: ClassVar[Api] = api(9, "OffsetFetch", "1-9", 6, OffsetFetchResponse)
+    api: ClassVar[Api] = api(9, "OffsetFetch", "1-10", 6, OffsetFetchResponse)
 
     group_id: Annotated[String, "0-7"] = ""
     topics: Annotated[list[OffsetFetchRequestTopic] | None, "0-7 null 2-7"] = None

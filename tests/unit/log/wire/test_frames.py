@@ -107,7 +107,7 @@ def test_apiversions_of_a_version_to_come_is_told_apart() -> None:
         (struct.pack(">hhih", 999, 0, 7, -1), "API key 999"),
         (struct.pack(">hhih", 3, 99, 7, -1), "Metadata version 99, ours are 0 to 13"),
         (struct.pack(">hhih", 3, -1, 7, -1), "Metadata version -1"),
-        (struct.pack(">hhih", 1, 3, 7, -1), "Fetch version 3, ours are 4 to 17"),
+        (struct.pack(">hhih", 1, 3, 7, -1), "Fetch version 3, ours are 4 to 18"),
         (b"", "ends inside"),
         (struct.pack(">hhih", 3, 1, 7, -1), "ends inside"),
         (struct.pack(">hhih", 3, 1, 7, 9), "remain"),
