@@ -205,6 +205,7 @@ class Scenario:
         )
         ticket = self.ticket("join", client)
         self.shell.run(self.shell.machine.join(request, ticket, self.now_ms))
+        self.shell.run_all(self.shell.machine.tick(self.now_ms))  # a new group may wait no time
 
     def do_sync(
         self,

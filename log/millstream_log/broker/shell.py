@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 _LOAD_BYTES = 1 << 20
 _ID_LENGTH = struct.Struct(">xxh")
+_TICK_S = 0.001  # as Kafka's timers: what is due now waits for what comes at the same time
 
 
 class Machine(Protocol):
@@ -259,7 +260,7 @@ class Shell(Generic[M]):
             self._timer = None
         self._timer_ms = deadline_ms
         if deadline_ms is not None and not self._host.read_only:
-            seconds = max(0.0, (deadline_ms - self._host.clock.now_ms()) / 1000)
+            seconds = max(_TICK_S, (deadline_ms - self._host.clock.now_ms()) / 1000)
             self._timer = asyncio.get_running_loop().call_later(seconds, self._tick)
 
     def _tick(self) -> None:

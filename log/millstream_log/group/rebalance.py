@@ -63,10 +63,8 @@ class Rebalances:
         if group.was is State.EMPTY:
             delay_ms = self._config.initial_rebalance_delay_ms
             group.initial_left_ms = max(group.rebalance_timeout_ms() - delay_ms, 0)
-            if delay_ms:
-                self._timers.set(TimerKey(JOIN, group.group_id), now_ms + delay_ms)
-            else:
-                self.complete_join(group, out, now_ms)
+            # Without a delay too it is a timer's turn: who joins at the same time comes along.
+            self._timers.set(TimerKey(JOIN, group.group_id), now_ms + delay_ms)
         elif group.all_joined():
             self.complete_join(group, out, now_ms)
         else:

@@ -41,10 +41,13 @@ def join(group: str = "g", member: str = "", new: str = "m", **more: Any) -> Joi
 
 
 def done(machine: GroupCoordinator, outcome: GroupOutcome) -> list[Any]:
-    """Replay what an outcome appends, and return its replies."""
-    for key, value in outcome.records:
-        machine.replay(key, value)
-    return [reply for _, reply in outcome.replies]
+    """Replay what an outcome appends, and what is due by then; return the replies."""
+    replies = []
+    for ended in (outcome, *machine.tick(0)):
+        for key, value in ended.records:
+            machine.replay(key, value)
+        replies += [reply for _, reply in ended.replies]
+    return replies
 
 
 def stable(machine: GroupCoordinator, group: str = "g") -> None:
@@ -68,6 +71,20 @@ def test_the_leader_learns_what_the_members_said() -> None:
         leader="m",
         members=[JoinedMember("m", "i", b"\0\0\0\0\0\1\0\1t")],
     )
+
+
+def test_members_that_join_together_share_the_first_generation() -> None:
+    """Without a delay too a new group is complete by a timer, and not by the first who joins."""
+    machine = GroupCoordinator()
+    assert machine.join(join(), 1, 0).replies == []
+    assert machine.join(join(new="n"), 2, 0).replies == []
+    (begun,) = machine.tick(0)
+    assert [ticket for ticket, _ in begun.replies] == [1, 2]
+    leader, follower = (reply for _, reply in begun.replies)
+    assert isinstance(leader, JoinReply)
+    assert isinstance(follower, JoinReply)
+    assert (leader.generation, follower.generation) == (1, 1)
+    assert [member.member_id for member in leader.members] == ["m", "n"]
 
 
 def test_a_part_comes_with_the_protocol_it_was_made_by() -> None:
