@@ -57,12 +57,14 @@ from ..wire.messages.sasl_handshake import SaslHandshakeRequest
 from ..wire.messages.sync_group import SyncGroupRequest
 from ..wire.messages.txn_offset_commit import TxnOffsetCommitRequest
 from ..wire.messages.update_features import UpdateFeaturesRequest
+from ..wire.messages.write_txn_markers import WriteTxnMarkersRequest
 from .handlers import committed as committed_handlers
 from .handlers import configs as configs_handlers
 from .handlers import consumer_groups as consumer_groups_handlers
 from .handlers import fetch as fetch_handlers
 from .handlers import groups as groups_handlers
 from .handlers import log_dirs as log_dirs_handlers
+from .handlers import markers as markers_handlers
 from .handlers import membership as membership_handlers
 from .handlers import metadata as metadata_handlers
 from .handlers import node as node_handlers
@@ -108,6 +110,7 @@ HANDLERS: dict[type, Handler] = {
     AddPartitionsToTxnRequest: transactions_handlers.add_partitions_to_txn,
     AddOffsetsToTxnRequest: transactions_handlers.add_offsets_to_txn,
     EndTxnRequest: transactions_handlers.end_txn,
+    WriteTxnMarkersRequest: markers_handlers.write_txn_markers,
     TxnOffsetCommitRequest: transactions_handlers.txn_offset_commit,
     DescribeTransactionsRequest: transactions_handlers.describe_transactions,
     ListTransactionsRequest: transactions_handlers.list_transactions,

@@ -77,7 +77,7 @@ class TransactionShell(Shell[TransactionCoordinator]):
             partitions=(key,),
         )
         try:
-            self._write_marker(partition, key, markers)
+            self.write_marker(partition, markers)
         except LogError as error:
             logger.warning("%s: cannot abort it now, the next start will: %s", key, error)
 
@@ -132,13 +132,17 @@ class TransactionShell(Shell[TransactionCoordinator]):
         for key in markers.partitions:
             partition = self._host.partitions.get(key)
             if partition is not None:
-                self._write_marker(partition, key, markers)
+                try:
+                    self.write_marker(partition, markers)
+                except BrokerError as error:  # somebody newer has ended it there already
+                    logger.warning("%s: marker of %s: %s", key, markers.transactional_id, error)
                 written.append(partition)
         if self._host.flusher.must_wait:
             for partition in written:
                 await self._host.flusher.wait(partition)
 
-    def _write_marker(self, partition: Partition, key: TopicPartition, markers: Markers) -> None:
+    def write_marker(self, partition: Partition, markers: Markers) -> None:
+        """Append the marker to one partition. Raises BrokerError where its epoch is too low."""
         now_ms = self._host.clock.now_ms()
         batch = encode_marker(
             Marker(
@@ -149,11 +153,8 @@ class TransactionShell(Shell[TransactionCoordinator]):
             producer_id=markers.producer_id,
             producer_epoch=markers.producer_epoch,
         )
-        try:
-            result = partition.append(batch, now_ms, coordinator=True)
-        except BrokerError as error:  # somebody newer has ended it there already
-            logger.warning("%s: marker of %s: %s", key, markers.transactional_id, error)
-            return
+        result = partition.append(batch, now_ms, coordinator=True)
+        key = partition.topic_partition
         if key.topic == OFFSETS_TOPIC:
             self._host.groups.machine.end_transaction(markers.producer_id, markers.commit)
             self._host.groups.noted(key, result.last_offset + 1)

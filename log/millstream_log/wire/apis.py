@@ -59,6 +59,7 @@ from .messages.sasl_handshake import SaslHandshakeRequest
 from .messages.sync_group import SyncGroupRequest
 from .messages.txn_offset_commit import TxnOffsetCommitRequest
 from .messages.update_features import UpdateFeaturesRequest
+from .messages.write_txn_markers import WriteTxnMarkersRequest
 from .request import Request
 
 _CLASSES: tuple[type[Request[Any]], ...] = (
@@ -85,6 +86,7 @@ _CLASSES: tuple[type[Request[Any]], ...] = (
     AddPartitionsToTxnRequest,
     AddOffsetsToTxnRequest,
     EndTxnRequest,
+    WriteTxnMarkersRequest,
     TxnOffsetCommitRequest,
     DescribeAclsRequest,
     CreateAclsRequest,

@@ -167,7 +167,7 @@ ADMIN = {
         "Ongoing Ongoing true true",
         "true 0 0",
         "1 0",
-        "abort UnsupportedVersionException",
+        "abort no error",
         "true true",
         "commit ProducerFencedException",
         "[]",

@@ -43,7 +43,7 @@ def test_the_broker_says_which_versions_it_has(shell: Shell) -> None:
     usable = dict(re.findall(r"(\w+)\(\d+\): .*\[usable: (\d+)\]", said))
     for name in ("Produce", "Fetch", "Metadata", "JoinGroup", "InitProducerId", "DescribeConfigs"):
         assert name in usable
-    assert "WriteTxnMarkers" not in usable
+    assert "DescribeQuorum" not in usable
 
 
 def test_log_directories_are_described(shell: Shell, made: str, node: str) -> None:

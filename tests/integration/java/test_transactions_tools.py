@@ -75,6 +75,20 @@ def test_a_transaction_is_ended_by_force(shell: Shell, made: str) -> None:
     assert fenced.value.args[0].fatal()
 
 
+def test_a_partition_is_freed_of_what_hangs_in_it(shell: Shell, made: str) -> None:
+    """An operator aborts what starts at an offset; readers no longer wait for its producer."""
+    producer = with_open_transaction(shell, made)
+    where = f"--topic {made} --partition 0"
+    assert transactions(shell, f"abort {where} --start-offset 0") == []
+    held = transactions(shell, f"describe-producers {where}")[1]
+    assert held[5] == "None"
+    words = f"--topic {made} --from-beginning --timeout-ms 1000"
+    said = shell(f"kafka-console-consumer {words} --isolation-level read_committed").text
+    assert "Processed a total of 0 messages" in said
+    assert f"{made}:0:2" in shell(f"kafka-get-offsets --topic {made}").lines
+    producer.purge()
+
+
 def test_what_is_not_there_is_not_found(shell: Shell, made: str) -> None:
     """No transaction of that name, none that hangs, none to abort at that offset."""
     said = shell("kafka-transactions describe --transactional-id nobody", status=1).text
