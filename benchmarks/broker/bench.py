@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeVar
 from bodies import Body, Kafka, Millstream
 from clients import Client, Load
 from figures import Report
+from memory import touch_memory
 from wire_client import WireClient
 
 T = TypeVar("T")
@@ -29,7 +30,7 @@ class Sizes(NamedTuple):
     load_gigabytes: float  # through a broker before its loaded RSS is read
     lone_records: int
     kill_gigabytes: float
-    memory_gigabytes: float  # touched before anything is measured: about what a run writes
+    memory_gigabytes: float  # touched before each run: more than it writes
     connections: int = 1000
     partitions: int = 2000
 
@@ -38,8 +39,8 @@ class Sizes(NamedTuple):
         return self.small_records if load.size < 1000 else self.large_records
 
 
-QUICK = Sizes(3, 1, 1, 600_000, 120_000, 1, 2000, 1, 10)
-FULL = Sizes(5, 3, 3, 3_000_000, 600_000, 5, 10_000, 1, 16)
+QUICK = Sizes(3, 1, 1, 600_000, 120_000, 1, 2000, 1, 1)
+FULL = Sizes(5, 3, 3, 3_000_000, 600_000, 5, 10_000, 1, 4)
 SMOKE = Sizes(1, 1, 1, 4000, 4000, 0.01, 50, 0.01, 0, connections=100, partitions=100)
 
 
@@ -60,6 +61,7 @@ class Bench(NamedTuple):
         for _ in range(runs):
             for body in bodies:
                 os.sync()  # nobody waits for the disk to write what the other has left
+                touch_memory(self.sizes.memory_gigabytes)
                 found[body.name].append(measure(body))
             bodies.reverse()
         return found["ours"], found["peer"]

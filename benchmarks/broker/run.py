@@ -26,7 +26,6 @@ from bench import FULL, QUICK, SMOKE, Bench, Sizes
 from bodies import Kafka, Millstream, jars
 from clients import Java, Librdkafka
 from figures import Report
-from memory import touch_memory
 
 Section = Callable[[Bench], None]
 
@@ -42,7 +41,6 @@ WARM: dict[str, Section] = {
 
 def measure(folder: Path, sizes: Sizes, only: list[str], report: Report) -> None:
     """Run the sections asked for."""
-    touch_memory(sizes.memory_gigabytes)
     peer = Kafka(folder, jars())
     bench = Bench(
         ours=Millstream(folder),
