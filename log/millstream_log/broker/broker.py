@@ -105,8 +105,10 @@ class Broker:
         except BaseException:
             log_dir.close()
             raise
-        cleaner = None if read_only else Cleaner(log_dir, config, clock)
-        if cleaner is not None:
+        cleaner = None
+        if not read_only:
+            # A checkpoint syncs, which under "os" is left to the system.
+            cleaner = Cleaner(log_dir, config, clock, checkpoints=policy != "os")
             cleaner.start()
         return cls(host, cleaner, flush_threads)
 

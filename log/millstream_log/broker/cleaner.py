@@ -1,7 +1,9 @@
 """Retention, compaction and checkpoints in the background.
 
-    every log.retention.check.interval.ms  ->  retain, checkpoint  |  in a thread,
-    every log.cleaner.backoff.ms           ->  compact             |  beside appends
+    every log.retention.check.interval.ms        ->  retain, checkpoint  |
+    every log.cleaner.backoff.ms                 ->  compact             |  in a thread,
+    every log.flush.offset.checkpoint.interval.ms,                       |  beside appends
+    and when ....bytes were appended             ->  checkpoint          |
 
 Invariants: one job at a time, so two never rewrite one log; a job that fails is logged with its
 traceback, kept in `last_error` for those who ask, and tried again at its next turn.
@@ -21,16 +23,26 @@ from .config import BrokerConfig
 
 logger = logging.getLogger(__name__)
 
+_LOOK_SECONDS = 1.0
+"""How often it is asked whether checkpoints are due."""
+
 
 class Cleaner:
     """Runs the background jobs of one log directory."""
 
-    def __init__(self, log_dir: LogDir, config: BrokerConfig, clock: Clock) -> None:
+    def __init__(
+        self, log_dir: LogDir, config: BrokerConfig, clock: Clock, *, checkpoints: bool = True
+    ) -> None:
+        """Clean `log_dir`; without `checkpoints` only retention writes them."""
         self._log_dir = log_dir
         self._clock = clock
         self._retain_seconds = config.get_int("log.retention.check.interval.ms") / 1000
         self._compact_seconds = config.get_int("log.cleaner.backoff.ms") / 1000
         self._compacts = bool(config.get("log.cleaner.enable"))
+        self._checkpoints = checkpoints
+        self._checkpoint_seconds = config.get_int("log.flush.offset.checkpoint.interval.ms") / 1000
+        self._scan_bytes_max = config.get_int("log.flush.offset.checkpoint.bytes")
+        self._checkpointed = clock.monotonic()
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="millstream-cleaner")
         self._tasks: list[asyncio.Task[None]] = []
         self._turn = asyncio.Lock()
@@ -42,6 +54,8 @@ class Cleaner:
         self._tasks.append(loop.create_task(self._repeat(self.retain, self._retain_seconds)))
         if self._compacts:
             self._tasks.append(loop.create_task(self._repeat(self.compact, self._compact_seconds)))
+        if self._checkpoints:
+            self._tasks.append(loop.create_task(self._repeat(self.checkpoint, _LOOK_SECONDS)))
 
     async def close(self) -> None:
         """Stop; a job that is under way is waited for."""
@@ -58,6 +72,19 @@ class Cleaner:
     async def compact(self) -> bool:
         """Compact once what is due; False when it failed."""
         return await self._run(self._compact_now)
+
+    async def checkpoint(self) -> bool:
+        """Write checkpoints if they are due, by time or bytes; False when it failed."""
+        scan_bytes = self._log_dir.scan_bytes
+        is_late = self._clock.monotonic() >= self._checkpointed + self._checkpoint_seconds
+        if scan_bytes >= self._scan_bytes_max or (scan_bytes and is_late):
+            return await self._run(self._checkpoint_now)
+        return True
+
+    def _checkpoint_now(self) -> int:
+        self._checkpointed = self._clock.monotonic()
+        self._log_dir.checkpoint()
+        return 0
 
     def _compact_now(self) -> int:
         # Compaction takes nothing away that its replacement could outlive: under flush="os" the
@@ -76,7 +103,7 @@ class Cleaner:
 
     def _retain_now(self) -> int:
         removed = self._log_dir.retain(self._clock.now_ms())
-        self._log_dir.checkpoint()
+        self._checkpoint_now()
         return removed
 
     async def _run(self, job: Callable[[], int]) -> bool:

@@ -66,6 +66,15 @@ _CLEANER_CONFIGS = [
         "log.retention.check.interval.ms", _LONG, 300_000, low=1, high=I64_MAX,
         doc="How often retention looks at the log.",
     ),
+    ConfigDef(
+        "log.flush.offset.checkpoint.bytes", _LONG, 256 << 20, low=1, high=I64_MAX,
+        doc="Bytes after which recovery points are written down: a start after a crash scans about"
+        " so many. Ours.",
+    ),
+    ConfigDef(
+        "log.flush.offset.checkpoint.interval.ms", _INT, 60_000, low=0, high=I32_MAX,
+        doc="How often recovery points are written down where fewer bytes come.",
+    ),
     ConfigDef("log.cleaner.enable", _BOOLEAN, True, doc="Whether compaction runs."),
     ConfigDef(
         "log.cleaner.backoff.ms", _LONG, 15_000, low=0, high=I64_MAX,

@@ -286,10 +286,6 @@ KNOWN_CONFIGS = [
         "How long a broker may fail to report a failed directory.",
     ),
     known(
-        "log.flush.offset.checkpoint.interval.ms", _INT, 60_000,
-        "How often recovery points are written down.",
-    ),
-    known(
         "log.flush.scheduler.interval.ms", _LONG, I64_MAX,
         "How often a flush by time is looked for.",
     ),

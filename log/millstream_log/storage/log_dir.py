@@ -344,6 +344,11 @@ class LogDir:
                 logger.error("%s of %s failed: %s", what, partition, error)
         return total
 
+    @property
+    def scan_bytes(self) -> int:
+        """Return how many bytes the next start has to scan, should this process be killed now."""
+        return sum(log.scan_bytes for log in self.partitions.values())
+
     def checkpoint(self) -> None:
         """Flush, then write recovery points, log starts and how far compaction came.
 

@@ -97,6 +97,7 @@ class PartitionLog(LogReader):
         is_clean = recovery_point == recovery.CLEAN
         self.flushed_offset = min(recovery_point, self.log_end_offset)
         self._indexed_offset = self.flushed_offset  # below it the indexes are on the disk
+        self.scan_bytes = 0  # appended since the last checkpoint: what a crash leaves to scan
         self._snapshot_offset = self.log_end_offset if is_clean else -1
         self._epochs_changed = not is_clean
         self._names_changed = not is_clean
@@ -217,6 +218,7 @@ class PartitionLog(LogReader):
             if active.should_roll(self.config, len(batches), last_offset, time, now_ms):
                 active = self._roll(now_ms)
             active.write(batches)
+            self.scan_bytes += len(batches)
         except OSError as error:
             raise StorageError(
                 f"append {len(batches)} bytes to {active.path} at {active.size}: {error}"
@@ -510,8 +512,13 @@ class PartitionLog(LogReader):
         self._pool.patiently(lambda: replace_file(self._pool.files, path, data))
 
     def checkpoint(self) -> int:
-        """Flush, indexes too; return the recovery point that may be written down."""
+        """Flush, indexes and producers too; return the recovery point that may be written down."""
         with storage_errors("checkpoint", self.directory), self._flush_lock:
+            with self._lock:
+                appended = self.scan_bytes
+                if appended:  # else the headers before the recovery point would be read for them
+                    self._check_writable()
+                    self._save_snapshot(sync=False)
             end = self.flush()
             if self._indexed_offset < end:
                 with self._lock:
@@ -522,6 +529,8 @@ class PartitionLog(LogReader):
                 for segment in touched:
                     segment.sync_indexes()
                 self._indexed_offset = end
+            with self._lock:
+                self.scan_bytes -= appended
             return end
 
     def close(self) -> None:

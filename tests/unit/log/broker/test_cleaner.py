@@ -26,6 +26,7 @@ class FakeDir:
 
     def __init__(self) -> None:
         self.retained = self.compacted = self.checkpoints = 0
+        self.scan_bytes = 0
         self.error: Exception | None = None
         self.partitions: dict[object, object] = {}
         self.compacting = threading.Event()
@@ -40,6 +41,7 @@ class FakeDir:
 
     def checkpoint(self) -> None:
         self.checkpoints += 1
+        self.scan_bytes = 0
 
     def compact(self, now_ms: int) -> int:
         self.compacting.set()
@@ -52,6 +54,26 @@ def make(fake: FakeDir, **configs: str) -> Cleaner:
     """Return a cleaner over a fake directory; underscores stand for dots."""
     settings = {name.replace("_", "."): value for name, value in configs.items()}
     return Cleaner(fake, BrokerConfig(settings), ManualClock())  # type: ignore[arg-type]
+
+
+def test_checkpoints_are_due_by_bytes_and_by_time() -> None:
+    """A start after a crash has so many bytes to scan, or those of so long, at the most."""
+
+    async def main() -> None:
+        fake, clock = FakeDir(), ManualClock()
+        names = ("log.flush.offset.checkpoint.bytes", "log.flush.offset.checkpoint.interval.ms")
+        config = BrokerConfig(dict(zip(names, ("1000", "5000"), strict=True)))
+        cleaner = Cleaner(fake, config, clock)  # type: ignore[arg-type]
+        seen = []
+        for scan_bytes, seconds in ((0, 9), (999, 0), (1000, 4), (1, 0), (1, 2), (0, 9), (1, 0)):
+            fake.scan_bytes = scan_bytes
+            clock.advance(seconds * 1000)
+            assert await cleaner.checkpoint()
+            seen.append(fake.checkpoints)
+        await cleaner.close()
+        assert seen == [0, 1, 2, 2, 2, 2, 3]
+
+    asyncio.run(main())
 
 
 def test_a_job_that_fails_is_logged_kept_and_tried_again(

@@ -87,14 +87,14 @@ def values(files: MemoryFiles, owner: Owner, *names: str) -> list[tuple[str | No
 
 
 def test_every_config_of_topics_and_brokers_is_described() -> None:
-    """Kafka 4.3 shows 33 configs of a topic and 340 of a broker; 10 are our own."""
+    """Kafka 4.3 shows 33 configs of a topic and 340 of a broker; 11 are our own."""
     answer, few = ask(
         describe(T, (BROKER, "0")),
         describe(T, names=["retention.ms", "no.such"]),
         files=with_topics("t"),
     )
     topic, broker = answer.results
-    assert (len(topic.configs), len(broker.configs)) == (33, 351)
+    assert (len(topic.configs), len(broker.configs)) == (33, 352)
     names = [entry.name for entry in broker.configs]
     assert names == sorted(names)
     assert {"log.dirs", "listeners", "ssl.keystore.location", "max.partitions"} < set(names)

@@ -106,6 +106,22 @@ def test_what_lies_below_the_recovery_point_is_not_scanned(
         log.verify()
 
 
+def test_producers_are_known_without_what_lies_below_the_recovery_point(
+    place: Crashable, files: MemoryFiles
+) -> None:
+    """A checkpoint counts what a start would scan, and has the producers of all before it."""
+    place.append("a", "b", producer_id=7, base_sequence=0)
+    place.append("c", producer_id=8, base_sequence=0)
+    assert place.log_dir.scan_bytes == place.log.size_bytes
+    place.log_dir.checkpoint()
+    assert place.log_dir.scan_bytes == 0
+    place.append("d", producer_id=9, base_sequence=0)
+    path = place.log.segments[0].path
+    place.lose()
+    files.damage(path, 16, b"\x07")  # whoever reads this header fails
+    assert set(place.open().producers.entries) == {7, 8, 9}
+
+
 def test_a_partition_that_is_broken_below_stays_away_alone(
     place: Crashable, files: MemoryFiles, contents: Contents
 ) -> None:
@@ -114,13 +130,14 @@ def test_a_partition_that_is_broken_below_stays_away_alone(
     place.log_dir.create(other, "", CONFIG)
     place.append("a", "b")
     place.log_dir.checkpoint()
-    path = place.log.segments[0].path
+    (segment,) = place.log.segments
+    path, last = segment.path, segment.last_position
     place.lose()
-    files.damage(path, 16, b"\x07")
+    files.damage(path, last + 16, b"\x07")
     before = files.read(path)
     log_dir = place.open_dir(CONFIG)
     assert set(log_dir.partitions) == {other}
-    assert f"{path} at position 0" in str(log_dir.failed[PARTITION])
+    assert f"{path} at position {last}" in str(log_dir.failed[PARTITION])
     log_dir.checkpoint()
     log_dir.close()
     log_dir = place.open_dir(CONFIG)
