@@ -28,10 +28,12 @@ from ..partition import Partition
 REFRESH_SECONDS = 0.1
 """How often a read-only log looks at what its writer, in another process, has appended."""
 
+_FULL_EPOCHS = (-1, 0)  # outside of a session, whatever its id, and to begin one
+
 
 async def fetch(host: Host, request: FetchRequest) -> FetchResponse:
     """Read; wait while there is too little and time is left; answer."""
-    if request.session_id:
+    if request.session_epoch not in _FULL_EPOCHS:
         return FetchResponse(topics=[], error_code=ErrorCode.FETCH_SESSION_ID_NOT_FOUND)
     response, size, failed = _read(host, request)
     if size >= request.min_bytes or failed or request.max_wait_ms <= 0:

@@ -227,6 +227,23 @@ def test_errors_of_a_fetch_are_answered_at_once() -> None:
     run(scenario)
 
 
+def test_sessions_are_declined_and_full_fetches_answered() -> None:
+    """A fetch that names all its partitions says so by its epoch; its session id is nothing."""
+
+    async def scenario(broker: Broker) -> None:
+        await create(broker)
+        await produce(broker, b"a")
+        for session_id, epoch in ((0, -1), (0, 0), (-1, -1), (7, 0)):
+            asked = fetch_request(0, session_id=session_id, session_epoch=epoch)
+            answer = await broker.handle(asked)
+            assert (answer.error_code, answer.session_id) == (ErrorCode.NONE, 0)
+            assert answer.topics[0].partitions[0].records
+        answer = await broker.handle(fetch_request(session_id=7, session_epoch=1))
+        assert answer.error_code is ErrorCode.FETCH_SESSION_ID_NOT_FOUND
+
+    run(scenario)
+
+
 def test_consumers_see_what_is_on_the_disk_and_no_more_under_ack() -> None:
     """While the disk has not answered, an appended record cannot be fetched."""
 
