@@ -12,7 +12,6 @@ from ...errors import LogError
 from ...model import TopicPartition
 from ...transaction.replies import Markers
 from ...wire.messages.write_txn_markers import (
-    WritableTxnMarker,
     WritableTxnMarkerPartitionResult,
     WritableTxnMarkerResult,
     WritableTxnMarkerTopicResult,
@@ -37,7 +36,15 @@ async def write_txn_markers(host: Host, request: WriteTxnMarkersRequest) -> Writ
             for topic in marker.topics
             for index in topic.partition_indexes
         ]
-        rows = iter(await turns.each(keys, partial(_write, host, marker, waits)))
+        markers = Markers(
+            transactional_id="",
+            producer_id=marker.producer_id,
+            producer_epoch=marker.producer_epoch,
+            coordinator_epoch=marker.coordinator_epoch,
+            commit=marker.transaction_result,
+            partitions=tuple(keys),
+        )
+        rows = iter(await turns.each(keys, partial(_write, host, markers, waits)))
         answers.append(
             WritableTxnMarkerResult(
                 producer_id=marker.producer_id,
@@ -59,17 +66,9 @@ async def write_txn_markers(host: Host, request: WriteTxnMarkersRequest) -> Writ
 
 
 def _write(
-    host: Host, marker: WritableTxnMarker, waits: _Waits, key: TopicPartition
+    host: Host, markers: Markers, waits: _Waits, key: TopicPartition
 ) -> WritableTxnMarkerPartitionResult:
     answer = WritableTxnMarkerPartitionResult(index=key.partition)
-    markers = Markers(
-        transactional_id="",
-        producer_id=marker.producer_id,
-        producer_epoch=marker.producer_epoch,
-        coordinator_epoch=marker.coordinator_epoch,
-        commit=marker.transaction_result,
-        partitions=(key,),
-    )
     try:
         host.check_writable(f"end a transaction in {key}")
         partition = host.partition(*key)
